@@ -1,0 +1,37 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+READY   = $(VENV)/.ready
+
+.PHONY: demo test check lint types tests bench soak clean
+
+demo: $(READY)  ## train real models, then show their runs
+	$(BIN)/chachaml demo
+
+test: lint types tests  ## everything that must pass before a commit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+tests: $(READY)
+	$(BIN)/pytest
+
+bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.run
+
+soak: $(READY)  ## the long forms: a million schedules, two thousand kills
+	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -x
+
+clean:
+	rm -rf $(VENV) .bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev --editable .
+	touch $(READY)

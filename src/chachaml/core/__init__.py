@@ -1,0 +1,1 @@
+"""The vocabulary: errors, ids, structs, changes and rules. Imports nothing else of chachaml."""

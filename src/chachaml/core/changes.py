@@ -1,0 +1,195 @@
+"""The whole write vocabulary: whatever changes a store is one of these structs.
+
+They are what the journal holds (as msgpack, tagged by class name), what a batch carries and
+what the rules judge. Times are int64 microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "Batch",
+    "Change",
+    "Conflicted",
+    "EndStatus",
+    "JournalInfo",
+    "OwnerLost",
+    "ParamsLogged",
+    "PointsLogged",
+    "Receipt",
+    "RunEnded",
+    "RunError",
+    "RunJoined",
+    "RunResumed",
+    "RunStarted",
+    "TagsRemoved",
+    "TagsSet",
+    "decode_change",
+    "encode_change",
+]
+
+EndStatus = Literal["completed", "failed", "interrupted"]
+
+
+class _Change(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    run: str
+
+
+class RunError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a run failed: the exception's class, its message, and the formatted traceback."""
+
+    type: str
+    message: str = ""
+    traceback: str = ""
+
+
+class RunStarted(_Change, frozen=True):
+    """A run began; the journal that says so owns it."""
+
+    time: int
+    experiment: str
+    name: str
+    created_by: str
+    parent: str | None = None
+    tags: dict[str, str] = {}
+
+
+class RunResumed(_Change, frozen=True):
+    """An ended run goes on; the journal that says so owns it from now on."""
+
+    time: int
+
+
+class RunJoined(_Change, frozen=True):
+    """Another process writes to the run from now on, without owning it."""
+
+    time: int
+
+
+class RunEnded(_Change, frozen=True):
+    """A participant is done; said by the owner's journal, it ends the run."""
+
+    time: int
+    status: EndStatus
+    error: RunError | None = None
+    duration: int | None = None
+    """Microseconds by the monotonic clock since this process started or resumed the run."""
+
+
+class ParamsLogged(_Change, frozen=True):
+    """Params by key, each value as canonical JSON (see `chachaml.core.values.canonical`)."""
+
+    time: int
+    params: dict[str, str]
+
+
+class TagsSet(_Change, frozen=True):
+    """Tags by key; a later value replaces an earlier one."""
+
+    time: int
+    tags: dict[str, str]
+
+
+class TagsRemoved(_Change, frozen=True):
+    """Tags that are gone."""
+
+    time: int
+    keys: tuple[str, ...]
+
+
+class PointsLogged(_Change, frozen=True):
+    """Points of one metric, as three little-endian columns of equal length.
+
+    ``steps`` and ``times`` (microseconds) are int64, ``values`` float64: 8 bytes an entry.
+    Bytes, so that a change is immutable, compares by content, and needs numpy only to compute.
+    """
+
+    key: str
+    steps: bytes
+    times: bytes
+    values: bytes
+
+    def __len__(self) -> int:
+        return len(self.values) // 8
+
+
+class OwnerLost(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """The process behind a journal is gone: the runs that it still owns have crashed."""
+
+    journal: str
+    time: int
+
+
+Change = (
+    RunStarted
+    | RunResumed
+    | RunJoined
+    | RunEnded
+    | ParamsLogged
+    | TagsSet
+    | TagsRemoved
+    | PointsLogged
+    | OwnerLost
+)
+
+_decoder = msgspec.msgpack.Decoder(Change)
+encode_change = msgspec.msgpack.Encoder().encode
+
+
+def decode_change(data: bytes | memoryview) -> Change:
+    """Return the change that `data` (msgpack) holds; raises `msgspec.MsgspecError` if it holds none."""
+    return _decoder.decode(data)
+
+
+class JournalInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who writes a journal: enough to tell whether its owner still lives."""
+
+    id: str
+    store: str
+    """The id of the store that the journal belongs to."""
+    host: str = ""
+    boot: str = ""
+    """The machine's boot id: a pid of an earlier boot is nobody."""
+    pid: int = 0
+    pid_started: int = 0
+    """The process's start time in clock ticks since boot: a reused pid is somebody else."""
+    time: int = 0
+
+
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one transaction applies.
+
+    Either a stretch of a journal (`journal`, and the logical offsets `start` <= `end`), or a
+    command, known by a client's own id `command` so that a retry changes nothing.
+    """
+
+    changes: tuple[Change, ...]
+    journal: JournalInfo | None = None
+    start: int = 0
+    end: int = 0
+    command: str = ""
+
+
+class Conflicted(msgspec.Struct, frozen=True):
+    """One change of a batch that contradicted what was recorded first; the first one stays."""
+
+    run: str
+    what: str
+    """For people: the param's key and both values, or the two owners."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What `Store.apply` did.
+
+    ``applied`` is false when the batch did not start at the journal's ``applied_to`` (another
+    drainer was faster, or an answer was lost): nothing was changed, go on from ``applied_to``.
+    ``cursor`` is the feed's position after the batch.
+    """
+
+    applied: bool
+    applied_to: int
+    cursor: int
+    conflicts: tuple[Conflicted, ...] = ()

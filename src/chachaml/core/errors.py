@@ -1,0 +1,147 @@
+"""Every error that chachaml raises on purpose.
+
+    ChachamlError
+    ├── BadValue            a value, key, name or option that cannot be kept        400
+    ├── NoActiveRun         a log call outside any run                              400
+    ├── NotFound            no run, metric or series of that name                   404
+    │   └── AmbiguousId     an id prefix that fits several runs                     404
+    ├── Conflict            the request contradicts what is recorded                409
+    │   ├── ParamConflict   a param logged again with another value
+    │   ├── RunHasEnded     a log call on a handle after its own end
+    │   └── RunIsLive       resuming a run that another process still owns
+    └── StoreError          the store cannot be used                                503
+        ├── StoreUnavailable   cannot be opened or written just now
+        ├── ForeignFile        the file is not a chachaml store
+        ├── SchemaTooNew       written by a newer chachaml
+        └── StoreDamaged       the file's pages are corrupted
+
+Each class has a ``code`` for machines and an HTTP ``status``; each error has a message that
+says what and where, and a ``hint`` with the next thing to type.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AmbiguousId",
+    "BadValue",
+    "ChachamlError",
+    "ChachamlWarning",
+    "Conflict",
+    "ForeignFile",
+    "NoActiveRun",
+    "NotFound",
+    "ParamConflict",
+    "RunHasEnded",
+    "RunIsLive",
+    "SchemaTooNew",
+    "StoreDamaged",
+    "StoreError",
+    "StoreUnavailable",
+]
+
+
+class ChachamlError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: What happened and where.
+        hint: What to type or do next; may be empty.
+    """
+
+    code = "error"
+    status = 500
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class BadValue(ChachamlError, ValueError):
+    """A value, key, name or option that cannot be kept; nothing was stored."""
+
+    code = "bad_value"
+    status = 400
+
+
+class NoActiveRun(ChachamlError):
+    """A log call outside any run."""
+
+    code = "no_active_run"
+    status = 400
+
+
+class NotFound(ChachamlError, LookupError):
+    """Nothing of that id, prefix or name in the store."""
+
+    code = "not_found"
+    status = 404
+
+
+class AmbiguousId(NotFound):
+    """An id prefix that fits several runs."""
+
+    code = "ambiguous_id"
+
+
+class Conflict(ChachamlError):
+    """The request contradicts what is already recorded."""
+
+    code = "conflict"
+    status = 409
+
+
+class ParamConflict(Conflict):
+    """A param of this run was logged before with another value; the first one stays."""
+
+    code = "param_conflict"
+
+
+class RunHasEnded(Conflict):
+    """A log call on a handle after its own end."""
+
+    code = "run_has_ended"
+
+
+class RunIsLive(Conflict):
+    """The run is still owned by a living process."""
+
+    code = "run_is_live"
+
+
+class StoreError(ChachamlError):
+    """The store cannot be used."""
+
+    code = "store_error"
+    status = 503
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened or written just now; what was logged stays in the journal."""
+
+    code = "store_unavailable"
+
+
+class ForeignFile(StoreError):
+    """The file is not a chachaml store; it was left untouched."""
+
+    code = "foreign_file"
+
+
+class SchemaTooNew(StoreError):
+    """The store was written by a newer chachaml; it was left untouched."""
+
+    code = "schema_too_new"
+
+
+class StoreDamaged(StoreError):
+    """The store's file is corrupted."""
+
+    code = "store_damaged"
+
+
+class ChachamlWarning(UserWarning):
+    """Something could not be done as asked; training goes on."""

@@ -1,0 +1,48 @@
+"""Ids that sort by time, and names that people can say."""
+
+from __future__ import annotations
+
+import os
+import time
+
+__all__ = ["is_id", "new_id", "readable_name", "short"]
+
+_ADJECTIVES = (
+    "amber ancient autumn bold brave bright brisk calm clever cosmic crimson crisp curious dapper daring "
+    "eager early electric fancy fearless gentle gilded glad golden happy hidden humble ivory jade jolly "
+    "keen kind lively lucky lunar mellow merry mighty misty noble patient placid polar proud quick quiet "
+    "rapid rosy royal rustic serene sharp silent silver smooth snowy solar steady sunny swift tidal vivid"
+).split()
+_NOUNS = (
+    "acorn badger beacon birch bison brook canyon cedar comet condor coral crane dahlia delta dolphin dune "
+    "eagle ember falcon fern finch fjord forest fox gecko glacier grove harbor hawk heron island jaguar "
+    "kestrel lagoon lark lemur lichen lotus lynx maple marten meadow nebula oasis ocelot orchid osprey otter "
+    "panda pebble pine plover prairie puffin quartz raven reef river robin sparrow summit tiger willow"
+).split()
+
+
+def new_id() -> str:
+    """Return a fresh UUIDv7 (RFC 9562) as 32 lowercase hex digits; later ids sort later."""
+    stamp = time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF
+    noise = int.from_bytes(os.urandom(10), "big")
+    low = (noise & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+    return f"{stamp << 80 | 0x7 << 76 | (noise >> 68) << 64 | low:032x}"
+
+
+def is_id(text: str) -> bool:
+    """Tell whether `text` is a whole id: 32 lowercase hex digits."""
+    return len(text) == 32 and all(c in "0123456789abcdef" for c in text)
+
+
+def short(run_id: str) -> str:
+    """Return the part of an id that people read: the last 8 digits, which are random."""
+    return run_id[-8:]
+
+
+def readable_name() -> str:
+    """Return a name such as ``brave-otter-417``."""
+    # Not the random module: a user's random.seed(0) must neither repeat names nor be disturbed by them.
+    pick = int.from_bytes(os.urandom(8), "big")
+    pick, adjective = divmod(pick, len(_ADJECTIVES))
+    pick, noun = divmod(pick, len(_NOUNS))
+    return f"{_ADJECTIVES[adjective]}-{_NOUNS[noun]}-{100 + pick % 900}"

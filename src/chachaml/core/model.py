@@ -1,0 +1,158 @@
+"""What reads return: frozen structs that compare by content and print well.
+
+Times are int64 microseconds since 1970, UTC; None where there is none (yet).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from chachaml.core.changes import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from chachaml.core.changes import Conflicted
+
+__all__ = [
+    "STATUSES",
+    "MetricOrder",
+    "Page",
+    "RunQuery",
+    "RunRow",
+    "SeriesRead",
+    "Status",
+    "StoreInfo",
+    "Summary",
+]
+
+Status = Literal["running", "completed", "failed", "interrupted", "crashed"]
+STATUSES: tuple[Status, ...] = ("running", "completed", "failed", "interrupted", "crashed")
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What is known of a series without touching its points.
+
+    ``min``, ``max``, ``sum`` and ``finite`` speak of finite values only; NaN and infinities are
+    counted apart. ``first`` and ``last`` are the ends in the order (step, time, arrival) and may be
+    anything. ``min`` and ``max`` are None while no value was finite; their steps are those of the
+    first point that has the value.
+    """
+
+    count: int
+    finite: int
+    nans: int
+    infs: int
+    first_step: int
+    first_time: int
+    first: float
+    last_step: int
+    last_time: int
+    last: float
+    min: float | None
+    min_step: int | None
+    max: float | None
+    max_step: int | None
+    sum: float
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the finite values, or None when there are none."""
+        return self.sum / self.finite if self.finite else None
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """A run as the store knows it.
+
+    ``owner`` is the id of the journal whose process decides whether the run lives; a run known
+    only by what others logged to it has none yet. ``duration`` is in microseconds, summed over
+    resumes. ``params`` and ``metrics`` are filled by `Store.get_run` and left empty by `find_runs`
+    unless the query asks for them.
+    """
+
+    id: str
+    experiment: str
+    name: str
+    status: Status
+    started: int
+    created_by: str = ""
+    ended: int | None = None
+    duration: int | None = None
+    parent: str | None = None
+    error: RunError | None = None
+    archived: int | None = None
+    owner: str | None = None
+    tags: dict[str, str] = {}
+    params: dict[str, Any] = {}
+    metrics: dict[str, Summary] = {}
+    conflicts: tuple[Conflicted, ...] = ()
+
+
+class MetricOrder(msgspec.Struct, frozen=True):
+    """Order runs by one metric: its finite ``max`` or ``min``. Runs without it are left out."""
+
+    key: str
+    by: Literal["min", "max"] = "max"
+    descending: bool = True
+
+
+class RunQuery(msgspec.Struct, frozen=True):
+    """Which runs to find. None means any; every condition must hold.
+
+    ``text_id`` matches runs whose id starts with it, or whose short form (the last 8 digits) does.
+    ``archived`` None hides nothing; False, the default, hides archived runs.
+    Without ``order`` the newest come first, by (started, id).
+    ``cursor`` is the `Page.next` of the page before.
+    """
+
+    experiment: str | None = None
+    status: Status | None = None
+    name: str | None = None
+    created_by: str | None = None
+    parent: str | None = None
+    owner: str | None = None
+    archived: bool | None = False
+    text_id: str | None = None
+    order: MetricOrder | None = None
+    limit: int = 100
+    cursor: str = ""
+    with_values: bool = False
+    """Fill params and metrics of each run too."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the runs found, and the cursor of the next page ('' at the end)."""
+
+    runs: tuple[RunRow, ...]
+    next: str = ""
+
+
+class SeriesRead(msgspec.Struct, frozen=True, eq=False):
+    """The points of one series, in the order (step, time, arrival), as columns of equal length.
+
+    When ``sampled``, they are real points picked so that each stretch keeps its first, lowest,
+    highest, last and first NaN: an extreme is never hidden. ``total`` counts the points in the
+    window before sampling; when sampled it may count whole stretches at the window's two edges.
+    """
+
+    run: str
+    key: str
+    steps: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    total: int
+    sampled: bool = False
+
+
+class StoreInfo(msgspec.Struct, frozen=True):
+    """What a store is: its id, where it is, and what it holds."""
+
+    id: str
+    backend: str
+    location: str
+    schema: int
+    runs: int = 0
+    points: int = 0

@@ -1,0 +1,131 @@
+r"""The invariants, as pure functions; every store runs them inside its transaction.
+
+The life of a run (docs/reference/run-states.md):
+
+    unknown --started--> running --ended by the owner--> completed | failed | interrupted
+                            ^  \--owner lost--> crashed
+                            |                       |
+                            +--- resumed, or data of the owner arrives after all
+
+Data never waits for its run's start: whatever is logged to an unknown run makes a stub (an
+owner-less running run with no experiment), which `RunStarted` completes when it arrives.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from chachaml.core.changes import (
+    OwnerLost,
+    ParamsLogged,
+    PointsLogged,
+    RunEnded,
+    RunJoined,
+    RunResumed,
+    RunStarted,
+    TagsRemoved,
+    TagsSet,
+)
+from chachaml.core.model import RunRow
+from chachaml.core.values import same_value
+
+__all__ = ["RunChange", "advance", "is_stub", "lose_owner", "merge_param", "stub"]
+
+RunChange = (
+    RunStarted | RunResumed | RunJoined | RunEnded | ParamsLogged | TagsSet | TagsRemoved | PointsLogged
+)
+
+
+def stub(run: str, time: int) -> RunRow:
+    """Return the row of a run that is known only by what was logged to it."""
+    return RunRow(id=run, experiment="", name="", status="running", started=time)
+
+
+def is_stub(row: RunRow) -> bool:
+    """Tell whether the run's start has not arrived yet."""
+    return row.experiment == ""
+
+
+def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow, str]:
+    """Return the run's row after `change`, and what it contradicted ('' if nothing).
+
+    Args:
+        row: The run's row before, None when the run is unknown.
+        change: Any change of that run. Params, tags and points matter here only as signs of life.
+        journal: Id of the journal that says so; '' for a command.
+    """
+    row = row or stub(change.run, _time_of(change))
+    match change:
+        case RunStarted():
+            return _start(row, change, journal)
+        case RunResumed():
+            return _resume(row, journal)
+        case RunEnded():
+            return _end(row, change, journal), ""
+        case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
+            return _revive(row, journal), ""
+        case _:
+            assert_never(change)
+
+
+def _time_of(change: RunChange) -> int:
+    if isinstance(change, PointsLogged):
+        return int.from_bytes(change.times[:8], "little", signed=True)
+    return change.time
+
+
+def _start(row: RunRow, change: RunStarted, journal: str) -> tuple[RunRow, str]:
+    if not is_stub(row):
+        return row, "" if row.owner == journal else "the run was started twice; the first start stays"
+    return replace(
+        row,
+        experiment=change.experiment,
+        name=change.name,
+        started=change.time,
+        created_by=change.created_by,
+        parent=change.parent,
+        owner=row.owner or journal or None,
+    ), ""
+
+
+def _resume(row: RunRow, journal: str) -> tuple[RunRow, str]:
+    rival = row.status == "running" and row.owner not in (None, journal)
+    what = "the run was resumed while another process owned it; the later owner decides its end"
+    return replace(row, status="running", ended=None, error=None, owner=journal), what if rival else ""
+
+
+def _end(row: RunRow, change: RunEnded, journal: str) -> RunRow:
+    # Anybody else's end is the end of their part in it only.
+    if row.owner != (journal or None) or row.status not in ("running", "crashed"):
+        return row
+    duration = (row.duration or 0) + (change.duration or 0)
+    return replace(row, status=change.status, ended=change.time, error=change.error, duration=duration)
+
+
+def _revive(row: RunRow, journal: str) -> RunRow:
+    if row.status == "crashed" and journal and row.owner == journal:
+        return replace(row, status="running", ended=None)
+    return row
+
+
+def lose_owner(row: RunRow, change: OwnerLost, *, joined: bool) -> RunRow:
+    """Return the row after the process behind a journal is gone.
+
+    Args:
+        row: Any run's row.
+        change: Whose process, and when it was last heard of.
+        joined: Whether that journal wrote to the run: a stub dies with those who wrote it.
+    """
+    owned = row.owner == change.journal or (row.owner is None and joined)
+    if not owned or row.status != "running":
+        return row
+    return replace(row, status="crashed", ended=max(change.time, row.started))
+
+
+def merge_param(kept: str | None, new: str) -> tuple[str, str]:
+    """Return the canonical value that stays, and what it contradicted ('' if nothing): the first stays."""
+    if kept is None:
+        return new, ""
+    return kept, "" if same_value(kept, new) else f"{kept} stays, {new} was refused"

@@ -1,0 +1,114 @@
+"""The seam between chachaml and its backends: one write, a handful of reads.
+
+Promises that the types cannot carry, proved for every backend by `chachaml.testing.StoreContract`:
+
+1. **All or nothing.** `apply` is one transaction. A journal's batch is applied only if it starts
+   exactly at that journal's ``applied_to``, which moves to the batch's end in the same
+   transaction; otherwise nothing changes and the receipt says where to go on. A command's client
+   id is remembered: applied again, it changes nothing and gives the first receipt.
+2. **Rules inside.** `chachaml.core.rules` runs within the transaction against current rows, so no
+   race and no remote client gets around it. A log record is never refused: what contradicts
+   becomes a `Conflicted` in the receipt and on the run. One odd record never blocks a journal.
+3. **Order.** Changes of a batch apply in order, batches of one journal in order. Readers see
+   whole batches.
+4. **Points.** Nothing is dropped or merged. A series reads in the order (step, time, arrival),
+   where arrival is the order of the applied batches. NaN, infinities and -0.0 in points
+   round-trip bit for bit. Summaries follow `chachaml.core.model.Summary`; they may turn -0.0 to 0.0.
+5. **Immutability.** What was read never changes under the reader.
+6. **Threads and forks.** A store may be used from any thread. A child process must not use a
+   store object that it inherited: opening its own is the caller's duty (`chachaml.live` does).
+7. **Durability.** After `apply` a killed process loses nothing. After `sync` neither does a
+   power failure; only then may a journal's segment be deleted.
+8. **Errors.** Only `chachaml.core.errors` come out.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from chachaml.core.changes import Batch, Receipt
+from chachaml.core.model import Page, RunQuery, RunRow, SeriesRead, StoreInfo
+
+__all__ = ["Feed", "FeedRow", "Store"]
+
+
+class FeedRow(msgspec.Struct, frozen=True):
+    """One applied batch: which runs it touched."""
+
+    cursor: int
+    time: int
+    runs: tuple[str, ...]
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """Batches applied since a cursor, oldest first, and the cursor to ask with next."""
+
+    rows: tuple[FeedRow, ...]
+    cursor: int
+
+
+class Store(Protocol):
+    """Keeps runs. See the module's docstring for what every backend promises."""
+
+    def apply(self, batch: Batch) -> Receipt:
+        """Apply `batch` in one transaction.
+
+        Raises:
+            StoreUnavailable: The store could not be written just now; nothing changed.
+            StoreDamaged: The store's file is corrupted.
+        """
+        ...
+
+    def applied_to(self, journal: str) -> int:
+        """Return the logical offset up to which `journal` is applied; 0 for an unknown one."""
+        ...
+
+    def sync(self) -> None:
+        """Return once everything applied so far survives a power failure."""
+        ...
+
+    def get_run(self, run: str) -> RunRow:
+        """Return the run of that whole id, with params, metrics, tags and conflicts.
+
+        Raises:
+            NotFound: No such run.
+        """
+        ...
+
+    def find_runs(self, query: RunQuery) -> Page:
+        """Return one page of the runs that match; tags are filled, params and metrics if asked for.
+
+        Raises:
+            BadValue: A limit below 1, or a cursor that is not one.
+        """
+        ...
+
+    def read_series(
+        self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
+    ) -> SeriesRead:
+        """Return the points of one metric.
+
+        Args:
+            run: Whole id.
+            key: The metric's key.
+            window: Steps from and to, both included; None for all.
+            max_points: At most that many points (at least 5), picked so that extremes stay; None for all.
+
+        Raises:
+            NotFound: No such run, or it has no such metric.
+        """
+        ...
+
+    def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
+        """Return the batches applied after `cursor` (0 for the beginning), oldest first."""
+        ...
+
+    def info(self) -> StoreInfo:
+        """Return what the store is and how much it holds."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections; closing twice is fine."""
+        ...
