@@ -135,7 +135,7 @@ Change = (
     | OwnerLost
 )
 
-_decoder = msgspec.msgpack.Decoder(Change)
+_decoder: msgspec.msgpack.Decoder[Change] = msgspec.msgpack.Decoder(Change)
 encode_change = msgspec.msgpack.Encoder().encode
 
 
