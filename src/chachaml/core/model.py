@@ -23,7 +23,7 @@ __all__ = [
     "Page",
     "RunQuery",
     "RunRow",
-    "SeriesRead",
+    "Series",
     "Status",
     "StoreInfo",
     "Summary",
@@ -130,7 +130,7 @@ class Page(msgspec.Struct, frozen=True):
     next: str = ""
 
 
-class SeriesRead(msgspec.Struct, frozen=True, eq=False):
+class Series(msgspec.Struct, frozen=True, eq=False):
     """The points of one series, in the order (step, time, arrival), as columns of equal length.
 
     When ``sampled``, they are real points picked so that each stretch keeps its first, lowest,

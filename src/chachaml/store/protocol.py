@@ -29,7 +29,7 @@ from typing import Protocol
 import msgspec
 
 from chachaml.core.changes import Batch, Receipt
-from chachaml.core.model import Page, RunQuery, RunRow, SeriesRead, StoreInfo
+from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
 
 __all__ = ["Feed", "FeedRow", "Store"]
 
@@ -87,7 +87,7 @@ class Store(Protocol):
 
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
-    ) -> SeriesRead:
+    ) -> Series:
         """Return the points of one metric.
 
         Args:

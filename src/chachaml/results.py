@@ -1,0 +1,149 @@
+"""What reads give to people: frozen structs and sequences of them that print well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, overload
+
+import msgspec
+
+from chachaml.core.changes import Conflicted, RunError
+from chachaml.core.ids import short
+from chachaml.core.model import RunRow, Status, Summary
+
+__all__ = ["BestRun", "Run", "Runs", "to_datetime"]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it was when it was read.
+
+    ``metrics`` holds the last value of each metric (the one with the highest step), ``summaries``
+    all that is known of each without its points. ``duration`` is in seconds. ``experiment`` is
+    empty while the run's start has not arrived yet.
+    """
+
+    id: str
+    experiment: str
+    name: str
+    status: Status
+    started: datetime
+    created_by: str = ""
+    ended: datetime | None = None
+    duration: float | None = None
+    parent: str | None = None
+    error: RunError | None = None
+    archived: datetime | None = None
+    tags: dict[str, str] = {}
+    params: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
+    summaries: dict[str, Summary] = {}
+    conflicts: tuple[Conflicted, ...] = ()
+
+    @property
+    def short_id(self) -> str:
+        """The short form of the id, as tables show it; `chachaml.run` takes it."""
+        return short(self.id)
+
+    @property
+    def note(self) -> str:
+        """The note in Markdown, which is the tag ``note``; empty if there is none."""
+        return self.tags.get("note", "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as plain data: times in RFC 3339, nested structs as dicts."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    @classmethod
+    def from_row(cls, row: RunRow, **extra: Any) -> Run:
+        """Return what people see of a store's row."""
+        return cls(
+            id=row.id,
+            experiment=row.experiment,
+            name=row.name,
+            status=row.status,
+            started=to_datetime(row.started),
+            created_by=row.created_by,
+            ended=None if row.ended is None else to_datetime(row.ended),
+            duration=None if row.duration is None else row.duration / 1e6,
+            parent=row.parent,
+            error=row.error,
+            archived=None if row.archived is None else to_datetime(row.archived),
+            tags=row.tags,
+            params=row.params,
+            metrics={key: summary.last for key, summary in row.metrics.items()},
+            summaries=row.metrics,
+            conflicts=row.conflicts,
+            **extra,
+        )
+
+    def __repr__(self) -> str:
+        from chachaml.display import run_text
+
+        return run_text(self)
+
+    def _repr_html_(self) -> str:
+        from chachaml.display import run_html
+
+        return run_html(self)
+
+
+class BestRun(Run, frozen=True, kw_only=True):
+    """The run that won, with the winning value and the step at which it was reached."""
+
+    metric: str
+    metric_value: float
+    metric_step: int
+
+
+class Runs(Sequence[Run]):
+    """Runs in the order asked for; prints as a table.
+
+    ``more`` tells whether the store holds more that match than the limit let through.
+    """
+
+    def __init__(self, runs: Sequence[Run], *, more: bool = False) -> None:
+        self._runs = tuple(runs)
+        self.more = more
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> Run | Runs:
+        """Return one run, or the runs of a slice."""
+        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Runs) and self._runs == other._runs
+
+    def __hash__(self) -> int:
+        return hash(tuple(run.id for run in self._runs))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the runs as plain data."""
+        return [run.to_dict() for run in self._runs]
+
+    def __repr__(self) -> str:
+        from chachaml.display import runs_text
+
+        return runs_text(self)
+
+    def _repr_html_(self) -> str:
+        from chachaml.display import runs_html
+
+        return runs_html(self)
+
+
+def to_datetime(microseconds: int) -> datetime:
+    """Return a time inside chachaml (int64 microseconds since 1970, UTC) as an aware datetime."""
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
+        microsecond=microseconds % 1_000_000
+    )
