@@ -1,0 +1,29 @@
+"""How runs and series look: plain text for prompts and pipes, HTML for notebooks, charts for terminals.
+
+Pure functions over what reads return; no store is opened here. The text functions need neither
+rich nor numpy, so that a `repr` is quick; they take a `Paint` that adds colour where the reader
+is a terminal. Text written by users is escaped everywhere.
+"""
+
+from __future__ import annotations
+
+from chachaml.display.html import run_html, runs_html
+from chachaml.display.plot import plot_text, sparkline
+from chachaml.display.text import run_text, runs_text
+from chachaml.display.words import Paint, ansi, duration, moment, number, plain, safe
+
+__all__ = [
+    "Paint",
+    "ansi",
+    "duration",
+    "moment",
+    "number",
+    "plain",
+    "plot_text",
+    "run_html",
+    "run_text",
+    "runs_html",
+    "runs_text",
+    "safe",
+    "sparkline",
+]

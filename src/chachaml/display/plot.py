@@ -1,0 +1,229 @@
+"""Line charts for terminals, drawn in braille (two by four dots to a cell), and sparklines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from chachaml.display.words import Paint, cells, count, cut, number, pad, plain, safe
+
+if TYPE_CHECKING:
+    from chachaml.core.model import Series
+
+__all__ = ["plot_text", "sparkline"]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""The bit of each braille dot, by row and column in the cell."""
+MARKS = "ox+*#@"
+"""What draws the lines where there is no colour to tell several apart."""
+
+
+def sparkline(values: Iterable[float], width: int = 16) -> str:
+    """Return a chart one line high; stretches without a finite value are blank."""
+    points = list(values)
+    width = min(width, len(points))
+    edges = [i * len(points) // width for i in range(width + 1)] if width else [0]
+    means = [_mean(points[a:b]) for a, b in pairwise(edges)]
+    finite = [mean for mean in means if mean is not None]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low and math.isfinite(high - low) else 0.0
+    return "".join(" " if mean is None else BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    finite = [value / len(values) for value in values if math.isfinite(value)]
+    return sum(finite) * (len(values) / len(finite)) if finite else None
+
+
+class Axis(NamedTuple):
+    """A stretch of numbers mapped onto 0..1, straight or by logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Return where `value` lies, 0 at the low end and 1 at the high end."""
+        low, high = (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
+        # Halved, because the distance between the two ends may be more than a float holds.
+        span = high / 2 - low / 2
+        return ((math.log10(value) if self.log else value) / 2 - low / 2) / span if span else 0.5
+
+    def takes(self, value: float) -> bool:
+        """Tell whether `value` can be drawn on this axis."""
+        return math.isfinite(value) and (not self.log or value > 0)
+
+
+class Line(NamedTuple):
+    """One series, ready to draw."""
+
+    name: str
+    steps: list[int]
+    values: list[float]
+    last: float
+    unseen: int
+    """Points that no axis can show: NaN, infinities, and below zero on a log axis."""
+
+
+def plot_text(
+    series: Sequence[Series],
+    width: int = 80,
+    height: int = 16,
+    *,
+    names: Sequence[str] | None = None,
+    log: bool = False,
+    paint: Paint = plain,
+) -> str:
+    """Return a line chart of one or several series over their steps.
+
+    NaN and infinities leave a gap in the line and are counted in the legend.
+
+    Args:
+        series: What `chachaml.metric` returns; they share the axes.
+        width: Cells to a line, labels included.
+        height: Lines of the drawing, without the axis and the legend.
+        names: What the legend calls each series; their runs' short ids when None.
+        log: A logarithmic y axis; values of zero and below cannot be shown on it.
+        paint: Adds colour. Without colour several lines are drawn with a letter each.
+    """
+    names = names or [s.run[-8:] for s in series]
+    columns = max(width - 12, 10)
+    lines = [_line(s, safe(name), columns * 2, log) for s, name in zip(series, names, strict=True)]
+    y = _axis([v for line in lines for v in line.values], log)
+    x = _axis([float(step) for line in lines for step in line.steps], False)
+    keys = dict.fromkeys(safe(s.key) for s in series)
+    heading = " " * 11 + paint(cut(", ".join(keys), columns), "strong") + (" (log)" if log else "")
+    if x is None or y is None:
+        body = [" " * 11 + paint("no value that can be drawn", "dim")]
+    else:
+        body = [*_drawing(lines, x, y, columns, height, paint), *_x_axis(x, columns, paint)]
+    return "\n".join([heading, *body, *_legend(lines, width, paint)])
+
+
+def _line(series: Series, name: str, columns: int, log: bool) -> Line:
+    import numpy as np
+
+    steps, values = _thinned(series, columns)
+    seen = np.isfinite(series.values) & ((series.values > 0) | (not log))
+    last = float(series.values[-1]) if len(series.values) else math.nan
+    return Line(name, steps, values, last, int(len(seen) - seen.sum()))
+
+
+def _thinned(series: Series, columns: int) -> tuple[list[int], list[float]]:
+    """Return the points that matter at `columns` dots: each one's lowest, highest and last."""
+    import numpy as np
+
+    steps, values = series.steps, series.values
+    if len(values) <= 8 * columns:
+        return steps.tolist(), values.tolist()
+    edges = np.unique(np.linspace(0, len(values), 2 * columns, endpoint=False).astype(np.int64))
+    lasts = np.append(edges[1:], len(values)) - 1
+    lows, highs = np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges)
+    thin = np.column_stack([lows, highs, values[lasts]]).ravel()
+    return np.repeat(steps[lasts], 3).tolist(), thin.tolist()
+
+
+def _axis(values: Iterable[float], log: bool) -> Axis | None:
+    usable = [v for v in values if math.isfinite(v) and (not log or v > 0)]
+    return Axis(min(usable), max(usable), log) if usable else None
+
+
+def _drawing(
+    lines: Sequence[Line], x: Axis, y: Axis, columns: int, height: int, paint: Paint
+) -> Iterator[str]:
+    marked = len(lines) > 1 and paint is plain
+    grid: dict[tuple[int, int], tuple[int, int]] = {}
+    for index, line in enumerate(lines):
+        for column, row in _dots(line, x, y, columns * 2, height * 4):
+            cell = (row // 4, column // 2)
+            bits = grid.get(cell, (0, 0))[0] | DOTS[row % 4][column % 2]
+            grid[cell] = (bits, index)
+    labels = _y_labels(y, height)
+    for row in range(height):
+        label = pad(labels.get(row, ""), 9, right=True)
+        painted = "".join(_cell(grid.get((row, column)), marked, paint) for column in range(columns))
+        yield f"{paint(label + (' ┤' if row in labels else ' │'), 'dim')}{painted}".rstrip()
+
+
+def _cell(cell: tuple[int, int] | None, marked: bool, paint: Paint) -> str:
+    if cell is None:
+        return " "
+    bits, index = cell
+    return MARKS[index % len(MARKS)] if marked else paint(chr(0x2800 + bits), f"line{index % 6}")
+
+
+def _dots(line: Line, x: Axis, y: Axis, width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Yield the dots of a line, as (column, row) from the top left."""
+    before: tuple[int, int] | None = None
+    for step, value in zip(line.steps, line.values, strict=True):
+        if not y.takes(value):
+            before = None
+            continue
+        here = round(x.place(step) * (width - 1)), round((1 - y.place(value)) * (height - 1))
+        yield from _segment(before or here, here)
+        before = here
+
+
+def _segment(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    across, down = end[0] - start[0], end[1] - start[1]
+    length = max(abs(across), abs(down), 1)
+    for i in range(length + 1):
+        yield start[0] + round(across * i / length), start[1] + round(down * i / length)
+
+
+def _ticks(axis: Axis, about: int) -> list[float]:
+    """Return round numbers on `axis`, about that many; its ends when no round ones fit."""
+    if axis.log:
+        low, high = math.ceil(math.log10(axis.low)), math.floor(math.log10(axis.high))
+        every = max(1, math.ceil((high - low + 1) / about))
+        decades = [10.0**power for power in range(low, high + 1, every)]
+        return decades if len(decades) > 1 else [axis.low, axis.high]
+    span = axis.high - axis.low
+    if span <= 0 or not math.isfinite(span):
+        return [axis.low, axis.high]
+    rough = span / about
+    power = 10.0 ** math.floor(math.log10(rough)) if rough > 1e-300 else 0.0
+    stride = next((m * power for m in (1, 2, 5, 10) if m * power >= rough), 0.0)
+    first = math.ceil(axis.low / stride) if stride else 0
+    amount = math.floor((axis.high - first * stride) / stride) + 1 if stride else 0
+    round_numbers = [float(f"{(first + i) * stride:.12g}") for i in range(amount)]
+    return round_numbers if len(round_numbers) > 1 else [axis.low, axis.high]
+
+
+def _y_labels(y: Axis, height: int) -> dict[int, str]:
+    ticks = _ticks(y, max(height // 4, 2))
+    return {round((1 - y.place(tick)) * (height - 1)): _label(tick) for tick in ticks}
+
+
+def _label(value: float) -> str:
+    text = number(value)
+    return text if len(text) <= 9 else f"{value:.2e}"
+
+
+def _x_axis(x: Axis, columns: int, paint: Paint) -> Iterator[str]:
+    rule, labels = ["─"] * columns, [" "] * (columns + 12)
+    free = 0
+    for tick in dict.fromkeys(round(tick) for tick in _ticks(x, max(columns // 14, 2))):
+        column = round(min(max(x.place(tick), 0), 1) * (columns - 1))
+        label = f"{tick:,}"
+        start = min(max(11 + column - len(label) // 2, 0), len(labels) - len(label))
+        if start >= free:
+            rule[column] = "┬"
+            labels[start : start + len(label)] = label
+            free = start + len(label) + 2
+    yield paint(" " * 10 + "└" + "".join(rule), "dim")
+    yield paint("".join(labels).rstrip(), "dim")
+
+
+def _legend(lines: Sequence[Line], width: int, paint: Paint) -> Iterator[str]:
+    room = min(max((cells(line.name) for line in lines), default=0), max(width - 40, 12))
+    for index, line in enumerate(lines):
+        plain_mark = MARKS[index % len(MARKS)] if len(lines) > 1 else "─"
+        mark = paint("━━", f"line{index % 6}") if paint is not plain else plain_mark * 2
+        unseen = f"  ({count(line.unseen, 'point')} that cannot be drawn)" if line.unseen else ""
+        yield f"{' ' * 11}{mark} {pad(cut(line.name, room), room)}  last {number(line.last)}{unseen}"

@@ -1,0 +1,276 @@
+"""Runs as plain text: one in full, many as a table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chachaml.display.words import (
+    Paint,
+    cells,
+    count,
+    cut,
+    duration,
+    moment,
+    number,
+    pad,
+    pairs,
+    plain,
+    safe,
+    value_text,
+)
+from chachaml.results import BestRun
+
+if TYPE_CHECKING:
+    from chachaml.core.model import Summary
+    from chachaml.results import Run, Runs
+
+__all__ = ["run_text", "runs_text", "shared_metrics"]
+
+GAP = "  "
+MAX_ROWS = 60
+MAX_ENTRIES = 40
+
+
+class Column(NamedTuple):
+    """One column of a table; a column with a `floor` may shrink to it where room is short."""
+
+    title: str
+    values: Sequence[str]
+    right: bool = False
+    floor: int = 0
+    style: str = ""
+
+    @property
+    def width(self) -> int:
+        """The width that shows every value whole."""
+        return max(map(cells, (self.title, *self.values)))
+
+
+def terminal_width() -> int:
+    """Return the width to print in: the terminal's, or ``COLUMNS``, or 100."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def fit(columns: Sequence[Column], room: int) -> list[int]:
+    """Return the columns' widths, the widest that may shrink having shrunk until all fit."""
+    widths = [column.width for column in columns]
+    over = sum(widths) + len(GAP) * (len(columns) - 1) - room
+    while over > 0:
+        spare = [w - c.floor if c.floor else 0 for c, w in zip(columns, widths, strict=True)]
+        if max(spare) <= 0:
+            break
+        widest = max((w, i) for i, w in enumerate(widths) if spare[i] > 0)[1]
+        widths[widest] -= 1
+        over -= 1
+    return widths
+
+
+def table(columns: Sequence[Column], room: int, paint: Paint = plain, indent: str = "") -> Iterator[str]:
+    """Yield a table's lines: the titles, then the rows."""
+    widths = fit(columns, room - len(indent))
+    titles = (pad(cut(c.title, w), w, right=c.right) for c, w in zip(columns, widths, strict=True))
+    yield indent + paint(GAP.join(titles).rstrip(), "dim")
+    for row in zip(*(column.values for column in columns), strict=True):
+        yield (
+            indent
+            + GAP.join(
+                _cell(text, column, width, paint)
+                for text, column, width in zip(row, columns, widths, strict=True)
+            ).rstrip()
+        )
+
+
+def _cell(text: str, column: Column, width: int, paint: Paint) -> str:
+    filled = pad(cut(text, width), width, right=column.right)
+    style = text if column.style == "status" else column.style
+    return paint(filled, style) if style else filled
+
+
+def runs_text(runs: Runs, *, width: int | None = None, paint: Paint = plain) -> str:
+    """Return runs as a table, with as many of their shared metrics as fit."""
+    if not runs:
+        return 'no runs here  (another store: ml.connect("path/to/chachaml.db"))'
+    room = width or terminal_width()
+    shown = list(runs)[:MAX_ROWS]
+    columns = _run_columns(shown)
+    for key in shared_metrics(shown):
+        column = _metric_column(shown, key)
+        least = sum(c.floor or c.width for c in (*columns, column)) + len(GAP) * len(columns)
+        # The names keep a readable width: a metric more is worth less than knowing which run it is.
+        if least + 6 > room:
+            break
+        columns.append(column)
+    return "\n".join([*table(columns, room, paint), *(paint(line, "dim") for line in _runs_footer(runs))])
+
+
+def _run_columns(runs: Sequence[Run]) -> list[Column]:
+    now = datetime.now(UTC)
+    return [
+        Column("id", [run.short_id for run in runs], style="strong"),
+        Column("name", [safe(run.name) for run in runs], floor=12),
+        Column("experiment", [safe(run.experiment) or "(not known yet)" for run in runs], floor=10),
+        Column("status", [run.status for run in runs], style="status"),
+        Column("started", [moment(run.started, now=now) for run in runs]),
+        Column("duration", [duration(run.duration) for run in runs], right=True),
+    ]
+
+
+def _metric_column(runs: Sequence[Run], key: str) -> Column:
+    values = [number(run.metrics[key]) if key in run.metrics else "" for run in runs]
+    return Column(cut(safe(key), 16), values, right=True)
+
+
+def shared_metrics(runs: Sequence[Run]) -> list[str]:
+    """Return the metric keys that most of `runs` have, the most frequent first."""
+    seen: dict[str, int] = {}
+    for run in runs:
+        for key in run.metrics:
+            seen[key] = seen.get(key, 0) + 1
+    often = [key for key, times in seen.items() if 2 * times >= len(runs)]
+    return sorted(often, key=lambda key: (-seen[key], key))
+
+
+def _runs_footer(runs: Runs) -> Iterator[str]:
+    hidden = len(runs) - MAX_ROWS
+    if hidden > 0:
+        yield f"... and {count(hidden, 'more run')}: slice them, for example runs[{MAX_ROWS}:{2 * MAX_ROWS}]"
+    if runs.more:
+        yield f"{count(len(runs), 'run')}, and there are more: ask with limit={10 * len(runs)}"
+
+
+def run_text(
+    run: Run, *, width: int | None = None, paint: Paint = plain, sparks: Mapping[str, str] | None = None
+) -> str:
+    """Return one run in full.
+
+    Args:
+        run: The run.
+        width: Cells to a line; the terminal's when None.
+        paint: Adds colour.
+        sparks: A small chart to show beside a metric, by key.
+    """
+    room = width or terminal_width()
+    lines = [
+        f"{paint(cut(safe(run.name), 60), 'strong')}  {run.short_id}  {paint(run.status, run.status)}",
+        *_facts(run, room, paint),
+        *_params(run.params, room, paint),
+        *_metrics(run, room, paint, sparks or {}),
+        *_note(run, room, paint),
+        *_trouble(run, room, paint),
+    ]
+    return "\n".join(lines)
+
+
+def _facts(run: Run, room: int, paint: Paint) -> Iterator[str]:
+    ended = f", ended {moment(run.ended)}" if run.ended else ""
+    facts = {
+        "won by": _won(run),
+        "experiment": safe(run.experiment) or "(its start has not arrived yet)",
+        "started": f"{moment(run.started)}{ended}",
+        "duration": duration(run.duration) if run.duration is not None else "",
+        "by": safe(run.created_by),
+        "id": run.id,
+        "parent": run.parent or "",
+        "archived": moment(run.archived) if run.archived else "",
+        "tags": pairs((k, v) for k, v in sorted(run.tags.items()) if k != "note"),
+    }
+    for name, text in facts.items():
+        if text:
+            yield f"  {paint(pad(name, 11), 'dim')} {cut(text, room - 14)}"
+
+
+def _won(run: Run) -> str:
+    if not isinstance(run, BestRun):
+        return ""
+    return f"{safe(run.metric)} = {number(run.metric_value)} at step {run.metric_step}"
+
+
+def _heading(title: str, amount: int, paint: Paint) -> str:
+    return f"{paint(title, 'accent')} {paint(f'({amount:,})', 'dim')}"
+
+
+def _params(params: Mapping[str, Any], room: int, paint: Paint) -> Iterator[str]:
+    if not params:
+        return
+    yield _heading("params", len(params), paint)
+    shown = sorted(params.items())[:MAX_ENTRIES]
+    names = [cut(safe(key), 40) for key, _ in shown]
+    widest = max(map(cells, names))
+    for name, (_, value) in zip(names, shown, strict=True):
+        yield f"  {pad(name, widest)}  {cut(value_text(value), max(room - widest - 4, 20))}"
+    yield from _hidden(len(params), "run.params", paint)
+
+
+def _hidden(amount: int, where: str, paint: Paint) -> Iterator[str]:
+    if amount > MAX_ENTRIES:
+        yield paint(f"  ... and {amount - MAX_ENTRIES:,} more in {where}", "dim")
+
+
+def _metrics(run: Run, room: int, paint: Paint, sparks: Mapping[str, str]) -> Iterator[str]:
+    if not run.metrics:
+        return
+    yield _heading("metrics", len(run.metrics), paint)
+    shown = sorted(run.metrics)[:MAX_ENTRIES]
+    columns = [
+        Column("metric", [safe(key) for key in shown], floor=12),
+        Column("last", [number(run.metrics[key]) for key in shown], right=True, style="strong"),
+    ]
+    if run.summaries:
+        columns += _extremes([run.summaries.get(key) for key in shown])
+    if any(key in sparks for key in shown):
+        columns.append(Column("curve", [sparks.get(key, "") for key in shown], style="line0"))
+    yield from table(columns, room, paint, indent="  ")
+    yield from _hidden(len(run.metrics), "run.metrics", paint)
+
+
+def _extremes(summaries: Sequence[Summary | None]) -> list[Column]:
+    many = [s if s is not None and s.count > 1 else None for s in summaries]
+    if not any(many):
+        return []
+    return [
+        _bound("min", [s.min if s else None for s in many]),
+        _bound("step", [s.min_step if s else None for s in many], "dim"),
+        _bound("max", [s.max if s else None for s in many]),
+        _bound("step", [s.max_step if s else None for s in many], "dim"),
+        Column("points", [_points(s) for s in summaries], right=True),
+    ]
+
+
+def _bound(title: str, values: Sequence[float | None], style: str = "") -> Column:
+    return Column(title, ["" if v is None else number(v) for v in values], right=True, style=style)
+
+
+def _points(summary: Summary | None) -> str:
+    if summary is None:
+        return ""
+    odd = [f"{amount:,} {kind}" for amount, kind in ((summary.nans, "NaN"), (summary.infs, "inf")) if amount]
+    return f"{summary.count:,}" + (f" ({', '.join(odd)})" if odd else "")
+
+
+def _note(run: Run, room: int, paint: Paint) -> Iterator[str]:
+    if run.note.strip():
+        yield paint("note", "accent")
+        yield from _block(run.note, room, limit=20)
+
+
+def _trouble(run: Run, room: int, paint: Paint) -> Iterator[str]:
+    if run.error is not None:
+        yield paint("error", "failed")
+        yield from _block(f"{run.error.type}: {run.error.message}", room, limit=8)
+        if run.error.traceback:
+            yield paint("  the traceback is in run.error.traceback", "dim")
+    if run.conflicts:
+        yield paint("conflicts", "failed") + " " + paint(f"({len(run.conflicts):,})", "dim")
+        for conflict in run.conflicts[:8]:
+            yield f"  {cut(safe(conflict.what), room - 2)}"
+
+
+def _block(text: str, room: int, limit: int) -> Iterator[str]:
+    lines = text.strip().splitlines()
+    for line in lines[:limit]:
+        yield f"  {cut(safe(line.expandtabs(4)), room - 2)}"
+    if len(lines) > limit:
+        yield f"  ... {count(len(lines) - limit, 'more line')}"
