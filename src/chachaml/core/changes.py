@@ -29,6 +29,7 @@ __all__ = [
     "TagsSet",
     "decode_change",
     "encode_change",
+    "time_of",
 ]
 
 EndStatus = Literal["completed", "failed", "interrupted"]
@@ -142,6 +143,13 @@ encode_change = msgspec.msgpack.Encoder().encode
 def decode_change(data: bytes | memoryview) -> Change:
     """Return the change that `data` (msgpack) holds; raises `msgspec.MsgspecError` if it holds none."""
     return _decoder.decode(data)
+
+
+def time_of(change: Change) -> int:
+    """Return when `change` was made, in microseconds; for points, the first one's time."""
+    if isinstance(change, PointsLogged):
+        return int.from_bytes(change.times[:8], "little", signed=True)
+    return change.time
 
 
 class JournalInfo(msgspec.Struct, frozen=True, omit_defaults=True):

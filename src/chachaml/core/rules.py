@@ -27,6 +27,7 @@ from chachaml.core.changes import (
     RunStarted,
     TagsRemoved,
     TagsSet,
+    time_of,
 )
 from chachaml.core.model import RunRow
 from chachaml.core.values import same_value
@@ -56,7 +57,7 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
         change: Any change of that run. Params, tags and points matter here only as signs of life.
         journal: Id of the journal that says so; '' for a command.
     """
-    row = row or stub(change.run, _time_of(change))
+    row = row or stub(change.run, time_of(change))
     match change:
         case RunStarted():
             return _start(row, change, journal)
@@ -68,12 +69,6 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
             return _revive(row, journal), ""
         case _:
             assert_never(change)
-
-
-def _time_of(change: RunChange) -> int:
-    if isinstance(change, PointsLogged):
-        return int.from_bytes(change.times[:8], "little", signed=True)
-    return change.time
 
 
 def _start(row: RunRow, change: RunStarted, journal: str) -> tuple[RunRow, str]:

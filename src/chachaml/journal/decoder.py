@@ -8,17 +8,18 @@ from zlib import crc32
 
 import msgspec
 
-from chachaml.core.changes import Change, PointsLogged, decode_change
+from chachaml.core.changes import Change, PointsLogged, decode_change, time_of
 from chachaml.journal.format import CELL, CHANGE, FRAME, GROUP, POINT, ROW, SERIES, padded, salt_of
 
 if TYPE_CHECKING:
     from chachaml.journal.bulk import Columns
 
-__all__ = ["Decoded", "Decoder"]
+__all__ = ["Decoded", "Decoder", "first_time"]
 
 _HEAD = struct.Struct("<II")
 _FRAME = struct.Struct("<IIII")
 _FRAME_BODY = struct.Struct("<III")
+_TIME = struct.Struct("<q")
 _EMPTY = bytes(CELL)
 
 _BULK = 512 * CELL
@@ -203,3 +204,23 @@ class _Loose:
             for number, where in places.items()
             if number in series
         ]
+
+
+def first_time(data: bytes) -> int | None:
+    """Return when the first thing in `data` was logged, in nanoseconds, without knowing declarations."""
+    position = 0
+    while position + CELL <= len(data):
+        if data[position] == POINT:
+            return int(_TIME.unpack_from(data, position + 16)[0])
+        if data[position] != FRAME:
+            return None
+        head, _, length, _ = _FRAME.unpack_from(data, position)
+        if head >> 8 == ROW:
+            return int(_TIME.unpack_from(data, position + 24)[0])
+        if head >> 8 == CHANGE:
+            try:
+                return time_of(decode_change(data[position + 16 : position + 16 + length])) * 1000
+            except msgspec.MsgspecError:
+                return None
+        position += padded(16 + length)
+    return None

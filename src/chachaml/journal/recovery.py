@@ -1,0 +1,157 @@
+"""Bringing in what other processes left: journals of the dead, and of the living that fell behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from chachaml.core.changes import Batch, JournalInfo, OwnerLost
+from chachaml.core.model import RunQuery
+from chachaml.journal import liveness
+from chachaml.journal.decoder import first_time
+from chachaml.journal.drainer import Drain
+from chachaml.journal.journal import remove_folder
+from chachaml.journal.reader import FolderSource, segments_of
+from chachaml.store.protocol import Store
+
+__all__ = ["Recovered", "journal_folders", "recover"]
+
+_YOUNG = 60.0
+"""A folder without segments may be a journal that is just being opened, for so many seconds."""
+
+
+_LATE = 500_000_000
+"""Nanoseconds that an owner may take to drain its own journal."""
+_PEEK = 64 << 10
+
+
+class Recovered(msgspec.Struct):
+    """What `recover` found and did."""
+
+    drained: int = 0
+    """Journals of dead processes that were brought in and removed."""
+    live: int = 0
+    """Journals whose owner lives."""
+    set_aside: list[str] = []
+    """Folders of journals that belong to another store; they are left untouched."""
+    crashed: int = 0
+    """Owners found dead whose runs, if any still ran, have crashed."""
+    damaged: int = 0
+    """Bytes skipped because no checksum held."""
+
+
+def journal_folders(root: Path) -> list[Path]:
+    """Return the folders of all journals below `root`, oldest first."""
+    try:
+        return sorted(path for path in root.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def recover(root: Path, store: Store, store_id: str, *, own: str = "", live_too: bool = True) -> Recovered:
+    """Drain the journals below `root` that are not this process's own.
+
+    Args:
+        root: The folder of all journals of the store.
+        store: The store.
+        store_id: Its id: journals of another store are set aside, never replayed.
+        own: Id of this process's journal, which is drained elsewhere.
+        live_too: Also apply what living owners have not drained within half a second.
+
+    Raises:
+        StoreError: The store did not take it; nothing is lost, call again later.
+    """
+    report = Recovered(set_aside=[])
+    for folder in journal_folders(root):
+        if folder.name != own:
+            _recover_one(folder, store, store_id, live_too, report)
+    report.crashed += _reap(root, store, own)
+    return report
+
+
+def _recover_one(folder: Path, store: Store, store_id: str, live_too: bool, report: Recovered) -> None:
+    info = FolderSource(folder).info
+    if info is None:
+        _sweep(folder)
+    elif info.store not in ("", store_id):
+        report.set_aside.append(str(folder))
+    else:
+        with _if_dead(folder, info) as dead:
+            if dead:
+                _bury(folder, info, store, report)
+                return
+        report.live += 1
+        if live_too:
+            _help(folder, store)
+
+
+@contextmanager
+def _if_dead(folder: Path, info: JournalInfo) -> Iterator[bool]:
+    """Hold the journal's lock if its owner is dead, and say so."""
+    try:
+        lock = liveness.hold(folder)
+    except FileNotFoundError:  # another process has just brought it in
+        lock = None
+    try:
+        yield lock is not None and (lock.real or liveness.lives(info) is False)
+    finally:
+        if lock is not None:
+            lock.drop()
+
+
+def _bury(folder: Path, info: JournalInfo, store: Store, report: Recovered) -> None:
+    """Bring in all that a dead process's journal holds, let its runs crash, and remove it."""
+    drain = Drain(FolderSource(folder), store)
+    drain.run()
+    report.damaged += drain.damaged
+    _lose(store, info.id, f"lost:{info.id}:{drain.position}")
+    store.sync()
+    for segment in segments_of(folder):
+        segment.path.unlink(missing_ok=True)
+    for path in folder.glob("*.seg"):
+        path.unlink(missing_ok=True)
+    remove_folder(folder)
+    report.drained += 1
+    report.crashed += 1
+
+
+def _lose(store: Store, journal: str, command: str) -> None:
+    lost = OwnerLost(journal, time.time_ns() // 1000)
+    store.apply(Batch((lost,), command=command))
+
+
+def _help(folder: Path, store: Store) -> None:
+    """Apply what a living owner wrote more than half a second ago and has not drained."""
+    source = FolderSource(folder, alive=True)
+    if source.info is None:
+        return
+    waiting = source.stretch(store.applied_to(source.info.id), _PEEK)
+    written = waiting and first_time(waiting.data)
+    if written and written < time.time_ns() - _LATE:
+        Drain(source, store).run()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the folder of a process that died before it wrote anything."""
+    try:
+        if time.time() - folder.stat().st_mtime > _YOUNG and (lock := liveness.hold(folder)):
+            if not list(folder.glob("*.seg")):
+                remove_folder(folder)
+            lock.drop()
+    except OSError:
+        return
+
+
+def _reap(root: Path, store: Store, own: str) -> int:
+    """Let runs crash whose owner's journal is gone, deleted by hand or with another machine."""
+    owners = {
+        run.owner for run in store.find_runs(RunQuery(status="running", archived=None, limit=1000)).runs
+    }
+    gone = [owner for owner in owners if owner and owner != own and not (root / owner).exists()]
+    for owner in gone:
+        _lose(store, owner, f"gone:{owner}:{time.time_ns()}")
+    return len(gone)
