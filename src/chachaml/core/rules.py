@@ -57,7 +57,7 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
         change: Any change of that run. Params, tags and points matter here only as signs of life.
         journal: Id of the journal that says so; '' for a command.
     """
-    row = row or stub(change.run, time_of(change))
+    row = _heard(row or stub(change.run, time_of(change)), journal)
     match change:
         case RunStarted():
             return _start(row, change, journal)
@@ -66,9 +66,16 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
         case RunEnded():
             return _end(row, change, journal), ""
         case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
-            return _revive(row, journal), ""
+            return row, ""
         case _:
             assert_never(change)
+
+
+def _heard(row: RunRow, journal: str) -> RunRow:
+    """Take a crash back when its owner is heard of after all; a run without one lives by any writer."""
+    if row.status == "crashed" and journal and row.owner in (None, journal):
+        return replace(row, status="running", ended=None)
+    return row
 
 
 def _start(row: RunRow, change: RunStarted, journal: str) -> tuple[RunRow, str]:
@@ -88,7 +95,8 @@ def _start(row: RunRow, change: RunStarted, journal: str) -> tuple[RunRow, str]:
 def _resume(row: RunRow, journal: str) -> tuple[RunRow, str]:
     rival = row.status == "running" and row.owner not in (None, journal)
     what = "the run was resumed while another process owned it; the later owner decides its end"
-    return replace(row, status="running", ended=None, error=None, owner=journal), what if rival else ""
+    row = replace(row, status="running", ended=None, error=None, owner=journal or None)
+    return row, what if rival else ""
 
 
 def _end(row: RunRow, change: RunEnded, journal: str) -> RunRow:
@@ -97,12 +105,6 @@ def _end(row: RunRow, change: RunEnded, journal: str) -> RunRow:
         return row
     duration = (row.duration or 0) + (change.duration or 0)
     return replace(row, status=change.status, ended=change.time, error=change.error, duration=duration)
-
-
-def _revive(row: RunRow, journal: str) -> RunRow:
-    if row.status == "crashed" and journal and row.owner == journal:
-        return replace(row, status="running", ended=None)
-    return row
 
 
 def lose_owner(row: RunRow, change: OwnerLost, *, joined: bool) -> RunRow:
