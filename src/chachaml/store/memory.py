@@ -1,0 +1,344 @@
+"""The store in memory: what every other backend must agree with, written to be obviously right."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import replace
+
+from chachaml.core.changes import (
+    Batch,
+    Change,
+    Conflicted,
+    OwnerLost,
+    ParamsLogged,
+    PointsLogged,
+    Receipt,
+    RunStarted,
+    TagsRemoved,
+    TagsSet,
+    time_of,
+)
+from chachaml.core.errors import BadValue, NotFound
+from chachaml.core.ids import new_id, short
+from chachaml.core.model import MetricOrder, Page, RunQuery, RunRow, Series, StoreInfo, Summary
+from chachaml.core.rules import advance, is_stub, lose_owner, merge_param, stub
+from chachaml.core.values import parse
+from chachaml.store.protocol import Feed, FeedRow
+
+__all__ = ["MemoryStore"]
+
+Point = tuple[int, int, float]
+"""Step, time, value."""
+
+_SortKey = tuple[float, int, str]
+
+
+@dataclass
+class _Run:
+    row: RunRow
+    journals: set[str] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    points: dict[str, list[Point]] = field(default_factory=dict)
+    """By metric, in the order of arrival."""
+    conflicts: list[Conflicted] = field(default_factory=list)
+
+
+class MemoryStore:
+    """Keeps runs in plain lists and dicts; see `chachaml.store.protocol` for what it promises."""
+
+    def __init__(self) -> None:
+        self._id = new_id()
+        self._lock = threading.Lock()
+        self._runs: dict[str, _Run] = {}
+        self._applied: dict[str, int] = {}
+        self._receipts: dict[str, Receipt] = {}
+        self._feed: list[FeedRow] = []
+
+    # writing ------------------------------------------------------------------------------------
+
+    def apply(self, batch: Batch) -> Receipt:
+        """Apply `batch` in one transaction."""
+        with self._lock:
+            if batch.command in self._receipts:
+                return self._receipts[batch.command]
+            journal = batch.journal.id if batch.journal else ""
+            applied_to = self._applied.get(journal, 0)
+            if journal and batch.start != applied_to:
+                return Receipt(False, applied_to, len(self._feed))
+            receipt = self._apply(batch, journal)
+            if journal:
+                self._applied[journal] = batch.end
+            if batch.command:
+                self._receipts[batch.command] = receipt
+            return receipt
+
+    def _apply(self, batch: Batch, journal: str) -> Receipt:
+        touched: dict[str, None] = {}
+        conflicts: list[Conflicted] = []
+        for change in batch.changes:
+            runs, contradicted = self._change(change, journal)
+            touched.update(dict.fromkeys(runs))
+            conflicts += contradicted
+        cursor = len(self._feed) + 1
+        self._feed.append(FeedRow(cursor, time.time_ns() // 1000, tuple(touched)))
+        return Receipt(True, batch.end if journal else 0, cursor, tuple(conflicts))
+
+    def _change(self, change: Change, journal: str) -> tuple[Iterable[str], list[Conflicted]]:
+        """Apply one change; return the runs that it touched, and what it contradicted."""
+        if isinstance(change, OwnerLost):
+            return self._lose(change), []
+        run = self._runs.setdefault(change.run, _Run(stub(change.run, time_of(change))))
+        starts = is_stub(run.row)
+        run.row, what = advance(run.row, change, journal)
+        whats = [what] if what else []
+        if journal:
+            run.journals.add(journal)
+        match change:
+            case RunStarted() if starts:
+                # Whatever was set before the start arrived was set after the run had started.
+                run.tags = {**change.tags, **run.tags}
+            case TagsSet():
+                run.tags.update(change.tags)
+            case TagsRemoved():
+                for key in change.keys:
+                    run.tags.pop(key, None)
+            case ParamsLogged():
+                whats += _merge(run.params, change.params)
+            case PointsLogged():
+                run.points.setdefault(change.key, []).extend(_points_of(change))
+        contradicted = [Conflicted(change.run, what) for what in whats]
+        run.conflicts += contradicted
+        return [change.run], contradicted
+
+    def _lose(self, change: OwnerLost) -> list[str]:
+        crashed = []
+        for name, run in self._runs.items():
+            row = lose_owner(run.row, change, joined=change.journal in run.journals)
+            if row != run.row:
+                run.row = row
+                crashed.append(name)
+        return crashed
+
+    def applied_to(self, journal: str) -> int:
+        """Return the logical offset up to which `journal` is applied; 0 for an unknown one."""
+        with self._lock:
+            return self._applied.get(journal, 0)
+
+    def sync(self) -> None:
+        """Return at once: memory survives no power failure, so nothing more can be done."""
+
+    def close(self) -> None:
+        """Release nothing."""
+
+    # reading ------------------------------------------------------------------------------------
+
+    def get_run(self, run: str) -> RunRow:
+        """Return the run of that whole id, with params, metrics, tags and conflicts.
+
+        Raises:
+            NotFound: No such run.
+        """
+        with self._lock:
+            found = self._find(run)
+            return replace(_filled(found), conflicts=tuple(found.conflicts))
+
+    def find_runs(self, query: RunQuery) -> Page:
+        """Return one page of the runs that match.
+
+        Raises:
+            BadValue: A limit below 1, or a cursor that is not one.
+        """
+        if query.limit < 1:
+            raise BadValue(f"limit must be 1 or more, not {query.limit}")
+        behind = _parse_cursor(query.cursor) if query.cursor else None
+        with self._lock:
+            found = [
+                (key, run)
+                for run in self._runs.values()
+                if _matches(run.row, query) and (key := _sort_key(run, query.order)) is not None
+            ]
+            found.sort(key=lambda pair: pair[0], reverse=True)
+            if behind is not None:
+                found = [pair for pair in found if pair[0] < behind]
+            page = found[: query.limit]
+            rows = tuple(_filled(run) if query.with_values else _tagged(run) for _, run in page)
+        return Page(rows, _cursor(page[-1][0]) if len(found) > len(page) else "")
+
+    def read_series(
+        self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
+    ) -> Series:
+        """Return the points of one metric.
+
+        Args:
+            run: Whole id.
+            key: The metric's key.
+            window: Steps from and to, both included; None for all.
+            max_points: At most that many points (at least 5), picked so that extremes stay; None for all.
+
+        Raises:
+            NotFound: No such run, or it has no such metric.
+            BadValue: `max_points` below 5.
+        """
+        import numpy as np
+
+        if max_points is not None and max_points < 5:
+            raise BadValue(f"max_points must be 5 or more, not {max_points}")
+        with self._lock:
+            arrived = self._find(run).points.get(key)
+            if arrived is None:
+                raise NotFound(f"run {short(run)} has no metric {key!r}")
+            points = _in_order(arrived)
+        if window is not None:
+            points = [point for point in points if window[0] <= point[0] <= window[1]]
+        sampled = max_points is not None and len(points) > max_points
+        kept = _sample(points, max_points) if max_points is not None and sampled else points
+        return Series(
+            run=run,
+            key=key,
+            steps=np.array([step for step, _, _ in kept], np.int64),
+            times=np.array([when for _, when, _ in kept], np.int64),
+            values=np.array([value for _, _, value in kept], np.float64),
+            total=len(points),
+            sampled=sampled,
+        )
+
+    def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
+        """Return the batches applied after `cursor` (0 for the beginning), oldest first."""
+        with self._lock:
+            rows = tuple(self._feed[cursor : cursor + limit])
+        return Feed(rows, rows[-1].cursor if rows else cursor)
+
+    def info(self) -> StoreInfo:
+        """Return what the store is and how much it holds."""
+        with self._lock:
+            points = sum(len(series) for run in self._runs.values() for series in run.points.values())
+            return StoreInfo(self._id, "memory", ":memory:", 1, len(self._runs), points)
+
+    def _find(self, run: str) -> _Run:
+        if run not in self._runs:
+            raise NotFound(f"there is no run {run!r} in this store")
+        return self._runs[run]
+
+
+def _merge(params: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Add `new` to `params`; return what was contradicted."""
+    contradicted = []
+    for key, value in new.items():
+        params[key], what = merge_param(params.get(key), value)
+        if what:
+            contradicted.append(f"param {key!r}: {what}")
+    return contradicted
+
+
+def _points_of(change: PointsLogged) -> list[Point]:
+    count = len(change)
+    steps = struct.unpack(f"<{count}q", change.steps)
+    times = struct.unpack(f"<{count}q", change.times)
+    values = struct.unpack(f"<{count}d", change.values)
+    return list(zip(steps, times, values, strict=True))
+
+
+def _in_order(arrived: Sequence[Point]) -> list[Point]:
+    # The sort is stable: points of one step and time stay in the order of arrival.
+    return sorted(arrived, key=lambda point: point[:2])
+
+
+def _summary(arrived: Sequence[Point]) -> Summary:
+    points = _in_order(arrived)
+    finite = [point for point in points if math.isfinite(point[2])]
+    # min and max return the first of equals.
+    low = min(finite, key=lambda point: point[2], default=None)
+    high = max(finite, key=lambda point: point[2], default=None)
+    nans = sum(math.isnan(value) for _, _, value in points)
+    first, last = points[0], points[-1]
+    return Summary(
+        count=len(points),
+        finite=len(finite),
+        nans=nans,
+        infs=len(points) - len(finite) - nans,
+        first_step=first[0],
+        first_time=first[1],
+        first=first[2],
+        last_step=last[0],
+        last_time=last[1],
+        last=last[2],
+        min=low and low[2],
+        min_step=low and low[0],
+        max=high and high[2],
+        max_step=high and high[0],
+        sum=sum(value for _, _, value in finite),
+    )
+
+
+def _sample(points: Sequence[Point], most: int) -> list[Point]:
+    """Return at most `most` points: of each of ``most // 5`` stretches the five that matter."""
+    stretches = most // 5
+    kept: list[Point] = []
+    for number in range(stretches):
+        stretch = points[len(points) * number // stretches : len(points) * (number + 1) // stretches]
+        nans = [i for i, point in enumerate(stretch) if math.isnan(point[2])]
+        numbers = sorted((point[2], i) for i, point in enumerate(stretch) if not math.isnan(point[2]))
+        ends = {0, len(stretch) - 1} | {i for _, i in (*numbers[:1], *numbers[-1:])}
+        kept += [stretch[i] for i in sorted(ends | set(nans[:1]))]
+    return kept
+
+
+def _tagged(run: _Run) -> RunRow:
+    return replace(run.row, tags=dict(run.tags))
+
+
+def _filled(run: _Run) -> RunRow:
+    params = {key: parse(value) for key, value in run.params.items()}
+    metrics = {key: _summary(points) for key, points in run.points.items()}
+    return replace(_tagged(run), params=params, metrics=metrics)
+
+
+def _matches(row: RunRow, query: RunQuery) -> bool:
+    wanted = {
+        "experiment": query.experiment,
+        "status": query.status,
+        "name": query.name,
+        "created_by": query.created_by,
+        "parent": query.parent,
+        "owner": query.owner,
+    }
+    return (
+        all(want is None or getattr(row, name) == want for name, want in wanted.items())
+        and query.archived in (None, row.archived is not None)
+        and (not query.text_id or row.id.startswith(query.text_id) or short(row.id).startswith(query.text_id))
+    )
+
+
+def _sort_key(run: _Run, order: MetricOrder | None) -> _SortKey | None:
+    """Return what pages sort by, highest first; None for a run that the order leaves out."""
+    row, rank = run.row, 0.0
+    if order is not None:
+        if order.key not in run.points:
+            return None
+        summary = _summary(run.points[order.key])
+        extreme = summary.max if order.by == "max" else summary.min
+        if extreme is None:
+            return None
+        rank = extreme if order.descending else -extreme
+    return (rank, row.started, row.id)
+
+
+def _cursor(key: _SortKey) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).decode()
+
+
+def _parse_cursor(cursor: str) -> _SortKey:
+    try:
+        key: _SortKey = msgspec.msgpack.decode(base64.urlsafe_b64decode(cursor.encode()), type=_SortKey)
+        return key
+    except ValueError:  # of the base64, of an odd character, or msgspec's own
+        raise BadValue(f"{cursor[:40]!r} is not a page's cursor", "take it from the page before") from None
