@@ -10,11 +10,12 @@ from __future__ import annotations
 from chachaml.display.html import run_html, runs_html
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.text import run_text, runs_text
-from chachaml.display.words import Paint, ansi, duration, moment, number, plain, safe
+from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe
 
 __all__ = [
     "Paint",
     "ansi",
+    "count",
     "duration",
     "moment",
     "number",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, shared_metrics
+from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, shared_metrics, summary_line
 from chachaml.display.words import count, cut, duration, moment, number, pairs, safe, value_text
 from chachaml.results import BestRun
 
@@ -83,9 +83,7 @@ def runs_html(runs: Runs) -> str:
         hidden = count(len(runs) - MAX_ROWS, "more run")
         parts.append(f'<div class="soft">... and {hidden}: slice them, for example '
                      f"<code>runs[{MAX_ROWS}:{2 * MAX_ROWS}]</code></div>")  # fmt: skip
-    if runs.more:
-        parts.append(f'<div class="soft">{count(len(runs), "run")}, and there are more: ask with '
-                     f"<code>limit={10 * len(runs)}</code></div>")  # fmt: skip
+    parts.append(f'<div class="soft">{escape(summary_line(runs))}</div>')
     return _page(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from chachaml.display.words import Paint, cells, count, cut, number, pad, plain, safe
@@ -30,9 +30,8 @@ def sparkline(values: Iterable[float], width: int = 16) -> str:
     finite = [mean for mean in means if mean is not None]
     if not finite:
         return ""
-    low, high = min(finite), max(finite)
-    scale = (len(BLOCKS) - 1) / (high - low) if high > low and math.isfinite(high - low) else 0.0
-    return "".join(" " if mean is None else BLOCKS[round((mean - low) * scale)] for mean in means)
+    axis, top = Axis(min(finite), max(finite)), len(BLOCKS) - 1
+    return "".join(" " if mean is None else BLOCKS[round(axis.place(mean) * top)] for mean in means)
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -145,16 +144,23 @@ def _drawing(
             grid[cell] = (bits, index)
     labels = _y_labels(y, height)
     for row in range(height):
-        label = pad(labels.get(row, ""), 9, right=True)
-        painted = "".join(_cell(grid.get((row, column)), marked, paint) for column in range(columns))
-        yield f"{paint(label + (' ┤' if row in labels else ' │'), 'dim')}{painted}".rstrip()
+        axis = pad(labels.get(row, ""), 9, right=True) + (" ┤" if row in labels else " │")
+        found = [grid.get((row, column)) for column in range(columns)]
+        yield (paint(axis, "dim") + _painted(found, marked, paint)).rstrip()
 
 
-def _cell(cell: tuple[int, int] | None, marked: bool, paint: Paint) -> str:
-    if cell is None:
-        return " "
-    bits, index = cell
-    return MARKS[index % len(MARKS)] if marked else paint(chr(0x2800 + bits), f"line{index % 6}")
+def _painted(row: Sequence[tuple[int, int] | None], marked: bool, paint: Paint) -> str:
+    """Return one line of the drawing from its cells (dots, index of the series)."""
+    text = ""
+    for index, stretch in groupby(row, key=lambda cell: cell[1] if cell else None):
+        found = list(stretch)
+        if index is None:
+            text += " " * len(found)
+        elif marked:
+            text += MARKS[index % len(MARKS)] * len(found)
+        else:
+            text += paint("".join(chr(0x2800 + cell[0]) for cell in found if cell), f"line{index % 6}")
+    return text
 
 
 def _dots(line: Line, x: Axis, y: Axis, width: int, height: int) -> Iterator[tuple[int, int]]:

@@ -68,6 +68,11 @@ def fit(columns: Sequence[Column], room: int) -> list[int]:
     return widths
 
 
+def least_width(columns: Sequence[Column]) -> int:
+    """Return the width below which `fit` cannot go."""
+    return sum(min(c.floor, c.width) if c.floor else c.width for c in columns) + len(GAP) * (len(columns) - 1)
+
+
 def table(columns: Sequence[Column], room: int, paint: Paint = plain, indent: str = "") -> Iterator[str]:
     """Yield a table's lines: the titles, then the rows."""
     widths = fit(columns, room - len(indent))
@@ -89,33 +94,57 @@ def _cell(text: str, column: Column, width: int, paint: Paint) -> str:
     return paint(filled, style) if style else filled
 
 
-def runs_text(runs: Runs, *, width: int | None = None, paint: Paint = plain) -> str:
-    """Return runs as a table, with as many of their shared metrics as fit."""
+def runs_text(
+    runs: Runs,
+    *,
+    width: int | None = None,
+    paint: Paint = plain,
+    rows: int = MAX_ROWS,
+    option: str = "limit=",
+) -> str:
+    """Return runs as a table, with as many of their shared metrics as fit.
+
+    Args:
+        runs: The runs.
+        width: Cells to a line; the terminal's when None.
+        paint: Adds colour.
+        rows: Show at most so many.
+        option: How the reader asks for more runs than these.
+    """
     if not runs:
         return 'no runs here  (another store: ml.connect("path/to/chachaml.db"))'
     room = width or terminal_width()
-    shown = list(runs)[:MAX_ROWS]
+    shown = list(runs)[:rows]
     columns = _run_columns(shown)
+    while least_width(columns) > room and len(columns) > 1:
+        columns.pop()
     for key in shared_metrics(shown):
         column = _metric_column(shown, key)
-        least = sum(c.floor or c.width for c in (*columns, column)) + len(GAP) * len(columns)
         # The names keep a readable width: a metric more is worth less than knowing which run it is.
-        if least + 6 > room:
+        if least_width([*columns, column]) + 6 > room:
             break
         columns.append(column)
-    return "\n".join([*table(columns, room, paint), *(paint(line, "dim") for line in _runs_footer(runs))])
+    footer = [paint(line, "dim") for line in _runs_footer(runs, rows, option)]
+    return "\n".join([*table(columns, room, paint), *footer])
 
 
 def _run_columns(runs: Sequence[Run]) -> list[Column]:
     now = datetime.now(UTC)
+    experiments = Column("experiment", [safe(run.experiment) or "(not known yet)" for run in runs], floor=10)
     return [
         Column("id", [run.short_id for run in runs], style="strong"),
         Column("name", [safe(run.name) for run in runs], floor=12),
-        Column("experiment", [safe(run.experiment) or "(not known yet)" for run in runs], floor=10),
+        *([] if one_experiment(runs) else [experiments]),
         Column("status", [run.status for run in runs], style="status"),
         Column("started", [moment(run.started, now=now) for run in runs]),
         Column("duration", [duration(run.duration) for run in runs], right=True),
     ]
+
+
+def one_experiment(runs: Sequence[Run]) -> str:
+    """Return the experiment that all of `runs` belong to; '' if there are several."""
+    names = {run.experiment for run in runs}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _metric_column(runs: Sequence[Run], key: str) -> Column:
@@ -133,12 +162,19 @@ def shared_metrics(runs: Sequence[Run]) -> list[str]:
     return sorted(often, key=lambda key: (-seen[key], key))
 
 
-def _runs_footer(runs: Runs) -> Iterator[str]:
-    hidden = len(runs) - MAX_ROWS
+def _runs_footer(runs: Runs, rows: int, option: str) -> Iterator[str]:
+    hidden = len(runs) - rows
     if hidden > 0:
-        yield f"... and {count(hidden, 'more run')}: slice them, for example runs[{MAX_ROWS}:{2 * MAX_ROWS}]"
-    if runs.more:
-        yield f"{count(len(runs), 'run')}, and there are more: ask with limit={10 * len(runs)}"
+        yield f"... and {count(hidden, 'more run')}: slice them, for example runs[{rows}:{2 * rows}]"
+    yield summary_line(runs, option)
+
+
+def summary_line(runs: Runs, option: str = "limit=") -> str:
+    """Return what stands under a table: how many runs, of what, and how to get more."""
+    experiment = one_experiment(runs)
+    of = f" of {cut(safe(experiment), 60)}" if experiment else ""
+    more = f"; there are more: ask with {option}{10 * len(runs)}" if runs.more else ""
+    return f"{count(len(runs), 'run')}{of}{more}"
 
 
 def run_text(

@@ -1,0 +1,1 @@
+"""Where chachaml meets the outside: so far, the command line."""

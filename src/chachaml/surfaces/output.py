@@ -1,0 +1,91 @@
+"""What commands print: text with colour where it is wanted, strict JSON, and errors with a hint."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+from typing import Any, TextIO
+
+import click
+import msgspec
+
+from chachaml.core.errors import BadValue, ChachamlError, Conflict, NotFound, StoreError
+from chachaml.display import Paint, ansi, plain, safe
+
+__all__ = [
+    "EXIT_CODES",
+    "exit_code",
+    "paint_for",
+    "print_json",
+    "print_report",
+    "print_warning",
+    "tell",
+    "width",
+]
+
+EXIT_CODES = ((BadValue, 2), (NotFound, 3), (Conflict, 4), (StoreError, 5))
+"""The exit code of each class of error; any other is 1."""
+
+
+def exit_code(error: ChachamlError) -> int:
+    """Return the exit code that tells scripts what kind of error it was."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def paint_for(stream: TextIO) -> Paint:
+    """Return colours for a terminal, none for pipes, dumb terminals and ``NO_COLOR``."""
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return ansi if wanted else plain
+
+
+def width() -> int:
+    """Return the columns to print in."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def tell(error: ChachamlError) -> None:
+    """Say on standard error what went wrong and what to do next."""
+    paint = paint_for(sys.stderr)
+    click.echo(f"{paint('error:', 'failed')} {_printable(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"{paint('hint:', 'dim')}  {_printable(error.hint)}", err=True)
+
+
+def print_warning(message: Warning | str, *_where: object) -> None:
+    """Say a warning on standard error without the place in the code that raised it."""
+    click.echo(f"{paint_for(sys.stderr)('warning:', 'interrupted')} {_printable(str(message))}", err=True)
+
+
+def _printable(text: str) -> str:
+    return "\n".join(safe(line) for line in text.splitlines())
+
+
+def print_json(data: object) -> None:
+    """Print one strict JSON document: NaN and the infinities as strings."""
+    encoding = sys.stdout.encoding or "ascii"
+    ascii_only = not encoding.lower().startswith("utf")
+    click.echo(
+        json.dumps(_strict(msgspec.to_builtins(data)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    )
+
+
+def _strict(data: Any) -> Any:
+    if isinstance(data, float) and not math.isfinite(data):
+        return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
+    if isinstance(data, dict):
+        return {key: _strict(value) for key, value in data.items()}
+    return [_strict(value) for value in data] if isinstance(data, (list, tuple)) else data
+
+
+def print_report(report: object) -> None:
+    """Print a flat report as ``what  value`` lines."""
+    facts: dict[str, Any] = msgspec.to_builtins(report)
+    widest = max(map(len, facts))
+    for name, value in facts.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        shown = f"{text:,}" if isinstance(text, int) and not isinstance(text, bool) else str(text)
+        label = paint_for(sys.stdout)(name.replace("_", " ").ljust(widest), "dim")
+        click.echo(f"{label}  {_printable(shown) or '-'}")
