@@ -74,11 +74,12 @@ def as_number(key: str, value: Any) -> float:
     """
     if isinstance(value, (str, bytes, complex)) or value is None:
         raise _not_a_number(key, value)
+    number = value
     try:
         if not isinstance(value, (int, float, Decimal)) and callable(item := getattr(value, "item", None)):
-            value = item()
-        if not isinstance(value, (str, bytes, complex)):
-            return float(value)
+            number = item()
+        if not isinstance(number, (str, bytes, complex)):
+            return float(number)
     except OverflowError:
         raise BadValue(f"metric {key!r}: {_kind(value)} is too large for a 64-bit float") from None
     except Exception as error:
@@ -115,7 +116,10 @@ def flatten(params: object) -> dict[str, str]:
     are its values); mappings and dataclasses inside become ``outer.inner`` keys.
     """
     flat: dict[str, str] = {}
-    _flatten_into(flat, "", _as_mapping("params", params))
+    try:
+        _flatten_into(flat, "", _as_mapping("params", params))
+    except RecursionError:
+        raise BadValue("params contain themselves, or are nested too deep") from None
     return flat
 
 
@@ -155,6 +159,10 @@ def canonical(key: str, value: Any) -> str:
         text = json.dumps(_plain(key, value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except RecursionError:
         raise BadValue(f"param {key!r} contains itself, or is nested too deep") from None
+    except BadValue:
+        raise
+    except ValueError as error:  # an int of thousands of digits, a signaling NaN
+        raise BadValue(f"param {key!r} cannot be kept: {error}") from None
     return as_text(f"param {key!r}", text)
 
 
@@ -168,7 +176,7 @@ def _plain(key: str, value: Any) -> Any:
     if isinstance(value, (float, Decimal)):
         return _plain_float(float(value))
     if isinstance(value, Mapping) or _is_dataclass(value):
-        return {str(k): _plain(key, v) for k, v in _as_mapping(key, value).items()}
+        return {as_text(f"param {key!r}", str(k)): _plain(key, v) for k, v in _as_mapping(key, value).items()}
     if isinstance(value, (list, tuple)):
         return [_plain(key, v) for v in value]
     if isinstance(value, (set, frozenset)):
@@ -205,9 +213,8 @@ def parse(text: str) -> Any:
 
 
 def _parse_float(value: dict[str, Any]) -> Any:
-    if len(value) == 1 and (name := value.get("$float")) in _NON_FINITE:
-        return _NON_FINITE[name]
-    return value
+    name = value.get("$float")
+    return _NON_FINITE.get(name, value) if len(value) == 1 and isinstance(name, str) else value
 
 
 def same_value(one: str, other: str) -> bool:
