@@ -53,10 +53,14 @@ class _Run:
 
 
 class MemoryStore:
-    """Keeps runs in plain lists and dicts; see `chachaml.store.protocol` for what it promises."""
+    """Keeps runs in plain lists and dicts; see `chachaml.store.protocol` for what it promises.
+
+    Attributes:
+        id: The store's id.
+    """
 
     def __init__(self) -> None:
-        self._id = new_id()
+        self.id = new_id()
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._applied: dict[str, int] = {}
@@ -221,7 +225,7 @@ class MemoryStore:
         """Return what the store is and how much it holds."""
         with self._lock:
             points = sum(len(series) for run in self._runs.values() for series in run.points.values())
-            return StoreInfo(self._id, "memory", ":memory:", 1, len(self._runs), points)
+            return StoreInfo(self.id, "memory", ":memory:", 1, len(self._runs), points)
 
     def _find(self, run: str) -> _Run:
         if run not in self._runs:
