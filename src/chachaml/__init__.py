@@ -1,0 +1,128 @@
+"""Experiment tracking and light MLOps for Python, used from the REPL first.
+
+import chachaml as ml
+
+with ml.start_run(experiment="iris", name="baseline") as run:
+    ml.log_params({"lr": 0.01})
+    ml.log_metric("loss", 0.31, step=7)
+
+ml.runs()
+ml.best_run(experiment="iris", metric="loss", direction="min")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chachaml.connection import connect
+    from chachaml.core import errors
+    from chachaml.core.errors import ChachamlError, ChachamlWarning
+    from chachaml.health import doctor
+    from chachaml.lifecycle import (
+        batched_metrics,
+        current_run,
+        end_run,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        start_run,
+    )
+    from chachaml.tracker import (
+        add_tag,
+        best_run,
+        current_user,
+        flush,
+        get_tags,
+        last_run,
+        metric,
+        my_last_run,
+        my_runs,
+        remove_tag,
+        run,
+        runs,
+        set_note,
+        sync,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "chachaml.connection": ("connect",),
+    "chachaml.lifecycle": (
+        "batched_metrics",
+        "current_run",
+        "end_run",
+        "log_metric",
+        "log_metrics",
+        "log_param",
+        "log_params",
+        "start_run",
+    ),
+    "chachaml.tracker": (
+        "add_tag",
+        "best_run",
+        "current_user",
+        "flush",
+        "get_tags",
+        "last_run",
+        "metric",
+        "my_last_run",
+        "my_runs",
+        "remove_tag",
+        "run",
+        "runs",
+        "set_note",
+        "sync",
+    ),
+    "chachaml.core.errors": ("ChachamlError", "ChachamlWarning"),
+    "chachaml.health": ("doctor",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ChachamlError",
+    "ChachamlWarning",
+    "add_tag",
+    "batched_metrics",
+    "best_run",
+    "connect",
+    "current_run",
+    "current_user",
+    "doctor",
+    "end_run",
+    "errors",
+    "flush",
+    "get_tags",
+    "last_run",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "metric",
+    "my_last_run",
+    "my_runs",
+    "remove_tag",
+    "run",
+    "runs",
+    "set_note",
+    "start_run",
+    "sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name with its first use, so that importing chachaml costs next to nothing."""
+    if name == "errors":
+        return import_module("chachaml.core.errors")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'chachaml' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return plain
 
     @classmethod
-    def from_row(cls, row: RunRow, **extra: Any) -> Run:
+    def from_row(cls, row: RunRow, **extra: Any) -> Self:
         """Return what people see of a store's row."""
         return cls(
             id=row.id,

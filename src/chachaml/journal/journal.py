@@ -210,10 +210,15 @@ class Journal:
         for segment in tuple(self._segments[-2:]):
             segment.sync()
 
+    def can_release(self, applied_to: int) -> bool:
+        """Tell whether a full segment lies below `applied_to`."""
+        segments = self._segments
+        return len(segments) > 1 and segments[1].base <= applied_to
+
     def release(self, applied_to: int) -> None:
         """Delete the full segments below `applied_to`, which must be durable in the store."""
         with self._lock:
-            while len(self._segments) > 1 and self._segments[1].base <= applied_to:
+            while self.can_release(applied_to):
                 segment = self._segments.pop(0)
                 segment.close()
                 segment.path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from chachaml.journal.journal import remove_folder
 from chachaml.journal.reader import FolderSource, segments_of
 from chachaml.store.protocol import Store
 
-__all__ = ["Recovered", "journal_folders", "recover"]
+__all__ = ["Recovered", "journal_folders", "reap", "recover"]
 
 _YOUNG = 60.0
 """A folder without segments may be a journal that is just being opened, for so many seconds."""
@@ -36,10 +36,8 @@ class Recovered(msgspec.Struct):
     """Journals of dead processes that were brought in and removed."""
     live: int = 0
     """Journals whose owner lives."""
-    set_aside: list[str] = []
+    set_aside: list[str] = msgspec.field(default_factory=list)
     """Folders of journals that belong to another store; they are left untouched."""
-    crashed: int = 0
-    """Owners found dead whose runs, if any still ran, have crashed."""
     damaged: int = 0
     """Bytes skipped because no checksum held."""
 
@@ -52,28 +50,28 @@ def journal_folders(root: Path) -> list[Path]:
         return []
 
 
-def recover(root: Path, store: Store, store_id: str, *, own: str = "", live_too: bool = True) -> Recovered:
-    """Drain the journals below `root` that are not this process's own.
+def recover(root: Path, store: Store, store_id: str, report: Recovered, *, own: str = "") -> None:
+    """Drain the journals below `root` that are not this process's own, as far as need be.
+
+    A dead owner's journal is brought in whole and removed, and what it still ran has crashed. Of a
+    living owner's, only what it has not drained within half a second is applied.
 
     Args:
         root: The folder of all journals of the store.
         store: The store.
         store_id: Its id: journals of another store are set aside, never replayed.
+        report: What is found and done is added to it.
         own: Id of this process's journal, which is drained elsewhere.
-        live_too: Also apply what living owners have not drained within half a second.
 
     Raises:
         StoreError: The store did not take it; nothing is lost, call again later.
     """
-    report = Recovered(set_aside=[])
     for folder in journal_folders(root):
         if folder.name != own:
-            _recover_one(folder, store, store_id, live_too, report)
-    report.crashed += _reap(root, store, own)
-    return report
+            _recover_one(folder, store, store_id, report)
 
 
-def _recover_one(folder: Path, store: Store, store_id: str, live_too: bool, report: Recovered) -> None:
+def _recover_one(folder: Path, store: Store, store_id: str, report: Recovered) -> None:
     info = FolderSource(folder).info
     if info is None:
         _sweep(folder)
@@ -85,8 +83,7 @@ def _recover_one(folder: Path, store: Store, store_id: str, live_too: bool, repo
                 _bury(folder, info, store, report)
                 return
         report.live += 1
-        if live_too:
-            _help(folder, store)
+        _help(folder, store)
 
 
 @contextmanager
@@ -116,7 +113,6 @@ def _bury(folder: Path, info: JournalInfo, store: Store, report: Recovered) -> N
         path.unlink(missing_ok=True)
     remove_folder(folder)
     report.drained += 1
-    report.crashed += 1
 
 
 def _lose(store: Store, journal: str, command: str) -> None:
@@ -146,12 +142,15 @@ def _sweep(folder: Path) -> None:
         return
 
 
-def _reap(root: Path, store: Store, own: str) -> int:
-    """Let runs crash whose owner's journal is gone, deleted by hand or with another machine."""
-    owners = {
-        run.owner for run in store.find_runs(RunQuery(status="running", archived=None, limit=1000)).runs
-    }
-    gone = [owner for owner in owners if owner and owner != own and not (root / owner).exists()]
+def reap(roots: Iterable[Path], store: Store, *, own: str = "") -> int:
+    """Let runs crash whose owner's journal is gone: deleted by hand, or left on another machine.
+
+    Returns:
+        How many such owners there were.
+    """
+    query = RunQuery(status="running", archived=None, limit=1000)
+    owners = {run.owner for run in store.find_runs(query).runs}
+    gone = [o for o in owners if o and o != own and not any((root / o).exists() for root in roots)]
     for owner in gone:
         _lose(store, owner, f"gone:{owner}:{time.time_ns()}")
     return len(gone)

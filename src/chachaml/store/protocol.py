@@ -52,6 +52,11 @@ class Feed(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """Keeps runs. See the module's docstring for what every backend promises."""
 
+    @property
+    def id(self) -> str:
+        """The store's id, 32 hex digits, made with it; asking costs nothing."""
+        ...
+
     def apply(self, batch: Batch) -> Receipt:
         """Apply `batch` in one transaction.
 
@@ -107,6 +112,10 @@ class Store(Protocol):
 
     def info(self) -> StoreInfo:
         """Return what the store is and how much it holds."""
+        ...
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the store, in words; empty when all is well."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,308 @@
+"""One store as this process uses it: the store itself, this process's journal for it, its drainer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chachaml.core import settings
+from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
+from chachaml.core.errors import ChachamlError, ChachamlWarning, StoreUnavailable
+from chachaml.core.ids import new_id
+from chachaml.journal.drainer import Drain, DrainThread
+from chachaml.journal.journal import HELD_LIMIT, Journal
+from chachaml.journal.reader import FolderSource
+from chachaml.journal.recovery import Recovered, reap, recover
+
+if TYPE_CHECKING:
+    from chachaml.store.protocol import Store
+
+__all__ = ["Connection", "after_fork", "at", "close_all", "connect", "connection"]
+
+EXIT_WAIT = 5.0
+"""Seconds that a process waits at its end for the drainer; the next opener brings in the rest."""
+
+
+class Connection:
+    """A store, opened when first needed, and the way that this process writes to it.
+
+    Get one from `connect`. Everything here may be used from any thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble: ChachamlError | None = None
+        """The last reason why draining failed, until it succeeds again."""
+        self._told: set[str] = set()
+        self._store: Store | None = None
+        self._journal: Journal | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._thread: DrainThread | None = None
+        self._drain: Drain | None = None
+
+    def __repr__(self) -> str:
+        return f"<chachaml store {str(self.path)!r}>"
+
+    # the store ------------------------------------------------------------------------------------
+
+    def store(self, *, create: bool = False) -> Store:
+        """Return the store.
+
+        Args:
+            create: Make the file if it is missing.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        with self._lock:
+            if self._store is None:
+                from chachaml.store.sqlite import open_sqlite
+
+                self._store = open_sqlite(self.path, create=create)
+            return self._store
+
+    def ready(self) -> Store:
+        """Return the store once it holds all that was logged here, and what the dead left.
+
+        Raises:
+            StoreError: The store cannot be used.
+        """
+        self.flush()
+        return self.store()
+
+    def flush(self) -> Recovered:
+        """Bring into the store what was logged here, and what other processes left in their journals.
+
+        Raises:
+            StoreError: The store does not take it just now; it stays in the journals.
+        """
+        own = self._journal.id if self._journal else ""
+        if own:
+            self._drain_own()
+        store = self.store()
+        report = Recovered()
+        roots = (settings.journals_beside(self.path), *settings.spare_journals(self.path))
+        for root in roots:
+            recover(root, store, store.id, report, own=own)
+        reap(roots, store, own=own)
+        return report
+
+    def command(self, *changes: Change) -> Receipt:
+        """Apply `changes` at once, after all that was logged before.
+
+        Raises:
+            StoreError: The store does not take them.
+        """
+        return self.ready().apply(Batch(changes, command=new_id()))
+
+    def apply(self, batch: Batch) -> Receipt:
+        """Apply a stretch of this process's journal; the store is made if need be."""
+        return self.store(create=True).apply(batch)
+
+    def applied_to(self, journal: str) -> int:
+        """Return how much of a journal the store holds; the store is made if need be."""
+        return self.store(create=True).applied_to(journal)
+
+    # the journal ----------------------------------------------------------------------------------
+
+    def journal(self) -> Journal:
+        """Return this process's journal, begun with the first call.
+
+        Raises:
+            ForeignFile: The store's file belongs to something else.
+            SchemaTooNew: The store is of a newer chachaml.
+        """
+        with self._lock:
+            if self._journal is None:
+                self._journal = Journal(
+                    self._journal_root(),
+                    self._store_id(),
+                    mode=settings.journal_mode(),
+                    on_trouble=self._on_full,
+                )
+            if self._thread is None:
+                own = FolderSource(self._journal.folder, written=self._journal.end)
+                self._drain = Drain(own, self, verify=False)
+                self._thread = DrainThread(self._drain_own, self._journal.sync, self._on_trouble)
+                self._thread.start()
+            return self._journal
+
+    def _store_id(self) -> str:
+        try:
+            return self.store(create=True).id
+        except StoreUnavailable as error:
+            self._on_trouble(error)
+            return ""
+
+    def _journal_root(self) -> Path:
+        beside = settings.journals_beside(self.path)
+        if os.access(self.path.parent, os.W_OK):
+            return beside
+        for root in settings.spare_journals(self.path):
+            with contextlib.suppress(OSError):
+                root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if os.access(root, os.W_OK):
+                    return root
+        return beside
+
+    def _drain_own(self) -> bool:
+        """Drain this process's journal; return whether there was anything to drain."""
+        thread, drain, journal = self._thread, self._drain, self._journal
+        if thread is None or drain is None or journal is None:
+            return False
+        with thread.lock:
+            journal.retry()
+            start = drain.position
+            drain.run()
+            self.trouble = None
+            if journal.can_release(drain.position):
+                self.store().sync()
+                journal.release(drain.position)
+            return drain.position > start
+
+    # trouble --------------------------------------------------------------------------------------
+
+    def _on_trouble(self, error: Exception) -> None:
+        self.trouble = error if isinstance(error, ChachamlError) else StoreUnavailable(str(error))
+        waiting = self._journal.end() - (self._drain.position if self._drain else 0) if self._journal else 0
+        self.tell(
+            "draining",
+            f"the store {self.path} cannot be written: {self.trouble.message}. What is logged is kept in "
+            f"{self._journal.folder if self._journal else 'the journal'} ({waiting:,} bytes so far) and is "
+            "brought in as soon as possible, or by: chachaml sync",
+        )
+
+    def _on_full(self, why: str) -> None:
+        self.tell(
+            "journal",
+            f"the journal cannot be written: {why}. What is logged stays in memory, up to "
+            f"{HELD_LIMIT >> 20} MB, until there is room again",
+        )
+
+    def tell(self, kind: str, message: str) -> None:
+        """Warn, once for each `kind`; never raises, for training goes on."""
+        if kind in self._told:
+            return
+        self._told.add(kind)
+        try:
+            warnings.warn(f"chachaml: {message}", ChachamlWarning, stacklevel=2)
+        except Warning:
+            print(f"chachaml: {message}", file=sys.stderr)  # warnings are errors here, and this is none
+
+    def report_loss(self) -> None:
+        """Say loudly if records were lost.
+
+        Raises:
+            StoreUnavailable: Only if ``CHACHAML_STRICT`` is set and something is not stored.
+        """
+        journal = self._journal
+        if journal is not None and journal.lost:
+            self.tell("lost", f"LOST: {journal.lost:,} records found no room on disk or in memory")
+        if self.trouble is not None and settings.strict():
+            raise StoreUnavailable(f"not everything is stored: {self.trouble.message}", self.trouble.hint)
+
+    # the end --------------------------------------------------------------------------------------
+
+    def close(self, *, wait: float = EXIT_WAIT) -> None:
+        """Drain what can be drained within `wait` seconds and let go of all files.
+
+        Runs of this process that have not ended will have crashed.
+        """
+        journal, thread = self._journal, self._thread
+        if journal is not None and thread is not None:
+            deadline = time.monotonic() + wait
+            drained = thread.stop(wait) and self._drain_last(journal, deadline)
+            if journal.held or journal.lost:
+                self._told.discard("lost")
+                self.tell(
+                    "lost", f"LOST: {journal.held:,} bytes and {journal.lost:,} records were never on disk"
+                )
+            journal.close(drained=drained)
+        self._journal = None
+        self._begin()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _drain_last(self, journal: Journal, deadline: float) -> bool:
+        """Drain to the end if time allows; return whether the journal's files can go."""
+        drain = self._drain
+        if drain is None or (not journal.retry() and not journal.end()):
+            return False
+        try:
+            drain.run(until=lambda: time.monotonic() > deadline)
+            if drain.position < journal.end() or journal.held:
+                return False
+            lost = OwnerLost(journal.id, time.time_ns() // 1000)
+            store = self.store()
+            store.apply(Batch((lost,), command=f"lost:{journal.id}:{drain.position}"))
+            store.sync()
+        except (ChachamlError, OSError) as error:
+            self._on_trouble(error)
+            return False
+        return True
+
+    def after_fork(self) -> None:
+        """In a forked child: keep off the parent's database and journal files."""
+        if self._store is not None:
+            _never_finalise(self._store)
+            self._store = None
+        self._begin()
+        if self._journal is not None:
+            self._journal.after_fork()
+
+
+def _never_finalise(thing: object) -> None:
+    """Keep `thing` for ever: closing a database in a forked child would disturb the parent's."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+_connections: dict[Path, Connection] = {}
+_current: Connection | None = None
+
+
+def connect(store: str | os.PathLike[str] | None = None) -> Connection:
+    """Choose the store that this process uses from now on; runs under way stay with theirs.
+
+    Args:
+        store: Path of the store's file. Default: ``CHACHAML_STORE``, else ``./chachaml.db``.
+
+    Returns:
+        The connection. Nothing is opened or made before it is needed.
+    """
+    global _current
+    _current = at(settings.store_path(store))
+    return _current
+
+
+def at(path: Path) -> Connection:
+    """Return this process's connection to the store at `path`, an absolute path."""
+    return _connections.setdefault(path, Connection(path))
+
+
+def connection() -> Connection:
+    """Return the connection in use: the one last chosen by `connect`, else the default one."""
+    return _current or connect()
+
+
+def close_all() -> None:
+    """Close every connection."""
+    for each in tuple(_connections.values()):
+        each.close()
+
+
+def after_fork() -> None:
+    """In a forked child: keep off the parent's files."""
+    for each in _connections.values():
+        each.after_fork()

@@ -1,0 +1,48 @@
+"""What `doctor` looks at: the store's file, the journals beside it."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from chachaml.connection import at, connection
+from chachaml.core import settings
+from chachaml.core.model import StoreInfo
+from chachaml.journal.recovery import Recovered
+
+__all__ = ["Report", "doctor"]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A store's state of health; ``problems`` is empty when all is well."""
+
+    store: StoreInfo
+    journals: Recovered
+    problems: tuple[str, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+
+def doctor(store: str | os.PathLike[str] | None = None) -> Report:
+    """Drain what is waiting, check the store's file, and say what is wrong.
+
+    Args:
+        store: Path of the store. Default: the one in use.
+
+    Raises:
+        StoreError: The store cannot be opened at all.
+    """
+    where = connection() if store is None else at(settings.store_path(store))
+    journals = where.flush()
+    opened = where.store()
+    problems = list(opened.check())
+    if journals.damaged:
+        problems.append(f"{journals.damaged:,} bytes of journals were damaged and skipped")
+    problems += [
+        f"journal {folder} belongs to another store and was set aside" for folder in journals.set_aside
+    ]
+    return Report(opened.info(), journals, tuple(problems))

@@ -1,0 +1,262 @@
+"""Starting and ending runs, and logging to the current one."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+from chachaml import connection as connections
+from chachaml import current
+from chachaml.connection import Connection, connection
+from chachaml.core import settings
+from chachaml.core.changes import RunJoined, RunResumed, RunStarted
+from chachaml.core.errors import BadValue, RunIsLive
+from chachaml.core.ids import new_id, readable_name, short
+from chachaml.core.model import RunRow
+from chachaml.core.values import as_text, check_key
+from chachaml.current import plain, run_in_context
+from chachaml.live import LiveRun, attach, from_row, status_of
+from chachaml.lookup import resolve
+
+__all__ = [
+    "batched_metrics",
+    "current_run",
+    "end_run",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "require",
+    "start_run",
+]
+
+DEFAULT_EXPERIMENT = "default"
+
+_RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+"""Variables by which launchers number the processes of one job."""
+
+_sites: dict[int, tuple[object, ...]] = {}
+"""Where each plain run was started, by id of its handle."""
+
+
+def start_run(
+    experiment: str | None = None,
+    name: str | None = None,
+    *,
+    tags: Mapping[str, object] | None = None,
+    parent: str | LiveRun | None = None,
+    created_by: str | None = None,
+    resume: str | None = None,
+    join: bool = False,
+) -> LiveRun:
+    """Start a run, or go on with one, and make it the current run.
+
+    Use it in a ``with`` statement, or call `end_run` later. An exception that leaves the block ends
+    the run as failed, with its type, message and traceback, and is raised on; Ctrl-C ends it as
+    interrupted. A run started plainly while another is open is its child, except that the same
+    line or notebook cell starting anew ends its earlier run as interrupted.
+
+    Args:
+        experiment: What the run belongs to. Default: the parent's experiment, else "default".
+        name: Default: a readable generated one.
+        tags: Texts by key.
+        parent: Id or handle of the run that this is a part of. Default: the current run.
+        created_by: Who. Default: ``CHACHA_USER``, else the user of the operating system.
+        resume: Id, prefix or short form of an ended run to go on with.
+        join: With `resume`: write to the run beside the process that owns it.
+
+    Returns:
+        The live run.
+
+    Raises:
+        BadValue: A name, tag or combination that cannot be.
+        NotFound: No run to resume.
+        RunIsLive: The run to resume still has a living owner, and `join` was not said.
+        ForeignFile, SchemaTooNew: The store's file is not one for this chachaml.
+    """
+    if resume is not None:
+        if experiment or name or tags or parent or created_by:
+            raise BadValue("a resumed run keeps its experiment, name, tags, parent and creator")
+        run = _resume(connection(), resume, join=join or _is_rank())
+    elif join:
+        raise BadValue("join=True needs the run to join", "start_run(resume=<id>, join=True)")
+    else:
+        site = _call_site()
+        _end_earlier(site)
+        run = _start(connection(), experiment, name, tags or {}, parent, created_by)
+        _sites[id(run)] = site
+    current.start_plain(run)
+    return run
+
+
+def _start(
+    where: Connection,
+    experiment: str | None,
+    name: str | None,
+    tags: Mapping[str, object],
+    parent: str | LiveRun | None,
+    created_by: str | None,
+) -> LiveRun:
+    above: LiveRun | RunRow | str | None = current_run() if parent is None else parent
+    if isinstance(above, str):
+        above = resolve(where.ready(), above)
+    started = RunStarted(
+        new_id(),
+        time.time_ns() // 1000,
+        check_key("experiment", experiment or (above.experiment if above else "") or DEFAULT_EXPERIMENT),
+        as_text("run name", name) if name else readable_name(),
+        as_text("created_by", created_by) if created_by else settings.current_user(),
+        above.id if above else None,
+        {check_key("tag", key): as_text(f"tag {key!r}", str(value)) for key, value in tags.items()},
+    )
+    where.journal().log(started)
+    return LiveRun(
+        where,
+        started.run,
+        experiment=started.experiment,
+        name=started.name,
+        parent=started.parent,
+        tags=started.tags,
+        owner=True,
+    )
+
+
+def _resume(where: Connection, text: str, *, join: bool) -> LiveRun:
+    row = resolve(where.ready(), text)
+    here = [run for run in current.open_runs() if run.id == row.id]
+    if row.status == "running" or here:
+        if not join:
+            where_else = "this" if here else "another"
+            raise RunIsLive(
+                f"run {row.name!r} ({short(row.id)}) is still running, in {where_else} process",
+                f"start_run(resume={short(row.id)!r}, join=True) writes to it beside its owner",
+            )
+        where.journal().log(RunJoined(row.id, time.time_ns() // 1000))
+        return from_row(where, row, owner=False)
+    where.journal().log(RunResumed(row.id, time.time_ns() // 1000))
+    return from_row(where, row, owner=True)
+
+
+def end_run(status: str = "completed", error: BaseException | str | None = None) -> None:
+    """End the current run.
+
+    Args:
+        status: "completed", "failed" or "interrupted".
+        error: Why it failed: the exception, or a message.
+
+    Raises:
+        NoActiveRun: No run is open.
+        BadValue: Another status.
+    """
+    require("end_run").end(status, error)
+
+
+def current_run() -> LiveRun | None:
+    """Return the current run, or None.
+
+    In a process started for a run, the environment's ``CHACHAML_RUN_ID`` names it.
+    """
+    run = current.find()
+    if run is None and (given := current.environment_run()):
+        run = attach(connection().path, given, DEFAULT_EXPERIMENT, given[-8:])
+    return cast("LiveRun | None", run)
+
+
+def require(what: str) -> LiveRun:
+    """Return the current run.
+
+    Raises:
+        NoActiveRun: No run is open; `what` names the call that wanted one.
+    """
+    return current_run() or cast(LiveRun, current.require(what))
+
+
+def log_metric(key: str, value: Any, step: int | None = None) -> None:
+    """Log one value of a metric to the current run; see `LiveRun.log_metric`.
+
+    Raises:
+        NoActiveRun: No run is open.
+    """
+    run: Any = run_in_context() or (plain[-1] if plain else require("log_metric"))
+    run.log_metric(key, value, step)
+
+
+def log_metrics(metrics: Mapping[str, Any], step: int | None = None) -> None:
+    """Log values of several metrics at one step to the current run; see `LiveRun.log_metrics`.
+
+    Raises:
+        NoActiveRun: No run is open.
+    """
+    run: Any = run_in_context() or (plain[-1] if plain else require("log_metrics"))
+    run.log_metrics(metrics, step)
+
+
+def log_param(key: str, value: Any) -> None:
+    """Log one param to the current run; see `LiveRun.log_params`."""
+    require("log_param").log_param(key, value)
+
+
+def log_params(params: object) -> None:
+    """Log params to the current run; see `LiveRun.log_params`."""
+    require("log_params").log_params(params)
+
+
+@contextmanager
+def batched_metrics() -> Iterator[None]:
+    """Do nothing: logging metrics needs no batches here. Kept for code that is used to it."""
+    yield
+
+
+def _is_rank() -> bool:
+    return any(os.environ.get(name) for name in _RANKS)
+
+
+def _call_site() -> tuple[object, ...]:
+    """Return what tells one place in a script, or one notebook cell, from another."""
+    frame = sys._getframe(2)
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None and frame.f_globals is shell.user_ns:
+        message = getattr(shell, "parent_header", None) or {}
+        cell = (message.get("metadata") or {}).get("cellId")
+        if cell:
+            return ("cell", cell)
+    return (frame.f_code.co_filename, frame.f_lineno)
+
+
+def _end_earlier(site: tuple[object, ...]) -> None:
+    """End the plain run that the same place started before: it was started anew."""
+    for run in reversed(current.plain_runs()):
+        if _sites.get(id(run)) == site and isinstance(run, LiveRun) and run.owner:
+            run.end("interrupted")
+
+
+def _at_exit() -> None:
+    """End what was plainly started, as the process ends, and let the drainers finish."""
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    for run in reversed(current.plain_runs()):
+        if isinstance(run, LiveRun):
+            run.end(status_of(error), error)
+    connections.close_all()
+
+
+def _after_fork() -> None:
+    current.after_fork()
+    connections.after_fork()
+    for run in current.open_runs():
+        if isinstance(run, LiveRun):
+            run.after_fork()
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing.util import Finalize
+
+        # A multiprocessing child leaves by os._exit, which runs these but no atexit functions.
+        Finalize(None, connections.close_all, exitpriority=10)
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

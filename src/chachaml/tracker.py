@@ -1,0 +1,282 @@
+"""Finding runs again, and annotating them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import overload
+
+from chachaml import current, lifecycle
+from chachaml.connection import at, connection
+from chachaml.core import settings
+from chachaml.core.changes import TagsRemoved, TagsSet
+from chachaml.core.errors import BadValue, NotFound
+from chachaml.core.model import STATUSES, MetricOrder, RunQuery, Series, Status
+from chachaml.core.values import as_text, check_key
+from chachaml.journal.recovery import Recovered
+from chachaml.live import LiveRun
+from chachaml.lookup import resolve
+from chachaml.results import BestRun, Run, Runs
+
+__all__ = [
+    "add_tag",
+    "best_run",
+    "current_user",
+    "flush",
+    "get_tags",
+    "last_run",
+    "metric",
+    "my_last_run",
+    "my_runs",
+    "remove_tag",
+    "run",
+    "runs",
+    "set_note",
+    "sync",
+]
+
+AnyRun = str | Run | LiveRun
+"""A run by its id, the beginning of it or of its short form, or as any object that stands for it."""
+
+
+def run(run: AnyRun) -> Run:
+    """Return all that is known of a run but its points.
+
+    Args:
+        run: Id, the beginning of it (4 digits at least) or of the short form that tables show.
+
+    Raises:
+        NotFound: No such run.
+        AmbiguousId: Several fit.
+    """
+    return Run.from_row(resolve(connection().ready(), _id_of(run)))
+
+
+def runs(
+    *,
+    experiment: str | None = None,
+    status: Status | None = None,
+    name: str | None = None,
+    created_by: str | None = None,
+    parent: AnyRun | None = None,
+    limit: int = 100,
+) -> Runs:
+    """Return runs, newest first; every condition given must hold.
+
+    Args:
+        experiment: Of this experiment.
+        status: running, completed, failed, interrupted or crashed.
+        name: Of exactly this name.
+        created_by: Of this user.
+        parent: Children of this run.
+        limit: At most so many; the result's ``more`` says whether there are others.
+
+    Raises:
+        BadValue: An unknown status, or a limit below 1.
+        NotFound: No such parent.
+    """
+    if status is not None and status not in STATUSES:
+        raise BadValue(f"no run has the status {status!r}", "one of: " + ", ".join(STATUSES))
+    store = connection().ready()
+    query = RunQuery(
+        experiment=experiment,
+        status=status,
+        name=name,
+        created_by=created_by,
+        parent=None if parent is None else resolve(store, _id_of(parent)).id,
+        limit=limit,
+        with_values=True,
+    )
+    page = store.find_runs(query)
+    return Runs([Run.from_row(row) for row in page.runs], more=bool(page.next))
+
+
+def last_run() -> Run | None:
+    """Return the run that started last, or None if there is none yet."""
+    newest = runs(limit=1)
+    return newest[0] if newest else None
+
+
+def current_user() -> str:
+    """Return who new runs are attributed to: ``CHACHA_USER``, else the operating system's user."""
+    return settings.current_user()
+
+
+def my_runs(
+    *,
+    experiment: str | None = None,
+    status: Status | None = None,
+    name: str | None = None,
+    parent: AnyRun | None = None,
+    limit: int = 100,
+) -> Runs:
+    """Return the current user's runs, newest first; see `runs`."""
+    return runs(
+        experiment=experiment,
+        status=status,
+        name=name,
+        created_by=current_user(),
+        parent=parent,
+        limit=limit,
+    )
+
+
+def my_last_run() -> Run | None:
+    """Return the current user's run that started last, or None."""
+    newest = my_runs(limit=1)
+    return newest[0] if newest else None
+
+
+def best_run(*, metric: str, experiment: str | None = None, direction: str = "max") -> BestRun | None:
+    """Return the run that reached the best value of a metric at any step, or None if none logged it.
+
+    Only finite values count. Of equal values the run that started later wins.
+
+    Args:
+        metric: The metric's key.
+        experiment: Among this experiment's runs. Default: all.
+        direction: "max" or "min".
+
+    Raises:
+        BadValue: Another direction.
+    """
+    if direction not in ("max", "min"):
+        raise BadValue(f"direction must be 'max' or 'min', not {direction!r}")
+    order = MetricOrder(
+        check_key("metric", metric), "max" if direction == "max" else "min", direction == "max"
+    )
+    store = connection().ready()
+    found = store.find_runs(RunQuery(experiment=experiment, order=order, limit=1)).runs
+    if not found:
+        return None
+    row = store.get_run(found[0].id)
+    summary = row.metrics[metric]
+    value, step = (summary.max, summary.max_step) if direction == "max" else (summary.min, summary.min_step)
+    assert value is not None and step is not None  # noqa: S101 - ordering leaves out runs without
+    return BestRun.from_row(row, metric=metric, metric_value=value, metric_step=step)
+
+
+def metric(
+    run: AnyRun, key: str, *, window: tuple[int, int] | None = None, max_points: int | None = None
+) -> Series:
+    """Return the points of one metric as numpy columns: ``steps``, ``times`` (microseconds), ``values``.
+
+    Args:
+        run: The run.
+        key: The metric's key.
+        window: Steps from and to, both included. Default: all.
+        max_points: At most so many (5 or more): real points, picked so that each stretch keeps its
+            first, lowest, highest, last and first NaN. Default: all.
+
+    Raises:
+        NotFound: No such run, or it has no such metric; the error names those it has.
+    """
+    store = connection().ready()
+    row = resolve(store, _id_of(run))
+    if key not in row.metrics:
+        known = ", ".join(sorted(row.metrics)[:10]) or "none at all"
+        raise NotFound(f"run {row.name!r} has no metric {key!r}", f"it has: {known}")
+    return store.read_series(row.id, key, window, max_points)
+
+
+@overload
+def add_tag(run: AnyRun, key: str, value: object, /) -> None: ...
+@overload
+def add_tag(key: str, value: object, /) -> None: ...
+def add_tag(*args: object) -> None:
+    """Set a tag to the text of a value: ``add_tag(key, value)`` on the current run, or
+    ``add_tag(run, key, value)`` on any, ended ones too.
+
+    Raises:
+        NotFound: No such run.
+        NoActiveRun: No run was given and none is open.
+    """  # noqa: D205 - two forms, one sentence
+    *target, key, value = _arguments("add_tag", args, 2)
+    if live := _live(target):
+        live.add_tag(check_key("tag", key), value)
+    else:
+        tag = {check_key("tag", key): as_text(f"tag {key!r}", str(value))}
+        _annotate(target[0], lambda run: TagsSet(run, _now(), tag))
+
+
+@overload
+def remove_tag(run: AnyRun, key: str, /) -> None: ...
+@overload
+def remove_tag(key: str, /) -> None: ...
+def remove_tag(*args: object) -> None:
+    """Remove a tag, from the current run or any; one that is not there is fine."""
+    *target, key = _arguments("remove_tag", args, 1)
+    if live := _live(target):
+        live.remove_tag(check_key("tag", key))
+    else:
+        _annotate(target[0], lambda run: TagsRemoved(run, _now(), (check_key("tag", key),)))
+
+
+@overload
+def set_note(run: AnyRun, text: str, /) -> None: ...
+@overload
+def set_note(text: str, /) -> None: ...
+def set_note(*args: object) -> None:
+    """Set the note, in Markdown, of the current run or any; it is the tag ``note``."""
+    *target, text = _arguments("set_note", args, 1)
+    add_tag(*target, "note", as_text("note", text))  # type: ignore[call-overload]
+
+
+def get_tags(run: AnyRun | None = None) -> dict[str, str]:
+    """Return the tags of a run, the current one by default."""
+    which = run if run is not None else lifecycle.require("get_tags")
+    return dict(resolve(connection().ready(), _id_of(which)).tags)
+
+
+def flush() -> Recovered:
+    """Wait until all that was logged here can be read, and bring in what dead processes left.
+
+    Raises:
+        StoreError: The store does not take it just now; nothing is lost.
+    """
+    return connection().flush()
+
+
+def sync(store: str | os.PathLike[str] | None = None) -> Recovered:
+    """Drain all journals of a store by hand; see `flush`.
+
+    Args:
+        store: Path of the store. Default: the one in use.
+    """
+    where = connection() if store is None else at(settings.store_path(store))
+    return where.flush()
+
+
+def _arguments(call: str, args: tuple[object, ...], needed: int) -> tuple[object, ...]:
+    if len(args) not in (needed, needed + 1):
+        raise BadValue(f"{call} takes {needed} arguments, or a run and {needed}; {len(args)} were given")
+    return args
+
+
+def _live(target: list[object]) -> LiveRun | None:
+    """Return the handle to log through: the current run's, or that of an open run that is meant."""
+    if not target:
+        return lifecycle.require("this call")
+    for open_run in current.open_runs():
+        if isinstance(open_run, LiveRun) and open_run.id == _id_of(target[0]):
+            return open_run
+    return None
+
+
+def _annotate(target: object, make: Callable[[str], TagsSet | TagsRemoved]) -> None:
+    """Apply a change to any run, at once."""
+    where = connection()
+    where.command(make(resolve(where.ready(), _id_of(target)).id))
+
+
+def _id_of(run: object) -> str:
+    if isinstance(run, str):
+        return run
+    if isinstance(run, (Run, LiveRun)):
+        return run.id
+    raise BadValue(f"a run is named by its id or a run object, not by {type(run).__name__}: {run!r}")
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
