@@ -315,7 +315,8 @@ class LiveRun:
             if self._ended:
                 return
             duration = int((time.monotonic() - self._began) * 1e6)
-            if self._announced == self._journal.id:  # else nothing was logged here, and nobody was told
+            # A process that logged nothing has told nobody; after its journal is closed nobody listens.
+            if self._announced == self._journal.id and not self._journal.closed:
                 self._journal.log(RunEnded(self.id, _now(), status, as_error(error), duration))  # type: ignore[arg-type]
             self._ended = True
             self._journal.forget(self.id)
