@@ -173,6 +173,15 @@ def test_runs_show_the_metrics_that_most_have_as_far_as_they_fit() -> None:
     assert "accuracy" not in display.runs_text(runs, width=60)
 
 
+def test_metrics_of_held_out_data_are_shown_before_those_of_training() -> None:
+    run = a_run(metrics={"train/loss": 0.1, "val/loss": 0.2, "accuracy": 0.9})
+    assert display.runs_text(Runs([run]), width=120).split("\n")[0].split()[-3:] == [
+        "val/loss",
+        "accuracy",
+        "train/loss",
+    ]
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_a_table_keeps_to_the_width(width: int) -> None:
     runs = Runs(

@@ -13,6 +13,7 @@ from pathlib import Path
 import chachaml as ml
 from chachaml.core.errors import ChachamlError
 from chachaml.display import Paint, count, duration, number, plot_text, runs_text
+from chachaml.results import Runs
 
 __all__ = ["show_demo"]
 
@@ -56,7 +57,7 @@ def train() -> int:
     return 1 + models + 1
 
 
-def show_curves(runs: ml.Runs, width: int, paint: Paint) -> None:
+def show_curves(runs: Runs, width: int, paint: Paint) -> None:
     """Print the validation losses of the models that were trained by epochs."""
     shown = [run for name in CURVES for run in runs if run.name == name]
     series = [ml.metric(run.id, "val/loss") for run in shown]

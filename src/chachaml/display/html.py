@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, shared_metrics, summary_line
+from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, error_text, shared_metrics, summary_line
 from chachaml.display.words import count, cut, duration, moment, number, pairs, safe, value_text
 from chachaml.results import BestRun
 
@@ -165,7 +165,7 @@ def _note(run: Run) -> Iterator[str]:
 
 def _trouble(run: Run) -> Iterator[str]:
     if run.error is not None:
-        yield f"<h5>error</h5><pre>{_lines(f'{run.error.type}: {run.error.message}', 8)}</pre>"
+        yield f"<h5>error</h5><pre>{_lines(error_text(run.error), 8)}</pre>"
         if run.error.traceback:
             traceback = _lines(run.error.traceback, 200)
             yield f'<details><summary class="soft">traceback</summary><pre>{traceback}</pre></details>'

@@ -24,6 +24,7 @@ from chachaml.display.words import (
 from chachaml.results import BestRun
 
 if TYPE_CHECKING:
+    from chachaml.core.changes import RunError
     from chachaml.core.model import Summary
     from chachaml.results import Run, Runs
 
@@ -32,6 +33,7 @@ __all__ = ["run_text", "runs_text", "shared_metrics"]
 GAP = "  "
 MAX_ROWS = 60
 MAX_ENTRIES = 40
+HELD_OUT = ("val", "test", "eval", "dev")
 
 
 class Column(NamedTuple):
@@ -153,13 +155,13 @@ def _metric_column(runs: Sequence[Run], key: str) -> Column:
 
 
 def shared_metrics(runs: Sequence[Run]) -> list[str]:
-    """Return the metric keys that most of `runs` have, the most frequent first."""
+    """Return the metric keys that most of `runs` have: held-out data first, then the most frequent."""
     seen: dict[str, int] = {}
     for run in runs:
         for key in run.metrics:
             seen[key] = seen.get(key, 0) + 1
     often = [key for key, times in seen.items() if 2 * times >= len(runs)]
-    return sorted(often, key=lambda key: (-seen[key], key))
+    return sorted(often, key=lambda key: (not key.startswith(HELD_OUT), -seen[key], key))
 
 
 def _runs_footer(runs: Runs, rows: int, option: str) -> Iterator[str]:
@@ -295,13 +297,18 @@ def _note(run: Run, room: int, paint: Paint) -> Iterator[str]:
 def _trouble(run: Run, room: int, paint: Paint) -> Iterator[str]:
     if run.error is not None:
         yield paint("error", "failed")
-        yield from _block(f"{run.error.type}: {run.error.message}", room, limit=8)
+        yield from _block(error_text(run.error), room, limit=8)
         if run.error.traceback:
             yield paint("  the traceback is in run.error.traceback", "dim")
     if run.conflicts:
         yield paint("conflicts", "failed") + " " + paint(f"({len(run.conflicts):,})", "dim")
         for conflict in run.conflicts[:8]:
             yield f"  {cut(safe(conflict.what), room - 2)}"
+
+
+def error_text(error: RunError) -> str:
+    """Return the error as Python would: its class, then its message."""
+    return ": ".join(filter(None, (error.type, error.message)))
 
 
 def _block(text: str, room: int, limit: int) -> Iterator[str]:

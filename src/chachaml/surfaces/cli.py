@@ -203,10 +203,9 @@ def _columns(series: Any) -> dict[str, Any]:
 @reads
 @click.pass_obj
 def sync(store: Path, as_json: bool) -> None:
-    """Bring what training processes left in their journals into the store.
+    """Bring in what processes left in their journals.
 
-    Reading commands do this too, for journals whose process is gone; this command does all and
-    says what it did.
+    Every command that reads does this first; this one says what it did.
     """
     report = ml.sync(store)
     (output.print_json if as_json else output.print_report)(report)
@@ -216,15 +215,20 @@ def sync(store: Path, as_json: bool) -> None:
 @reads
 @click.pass_obj
 def doctor(store: Path, as_json: bool) -> None:
-    """Check the store and its journals, and say what is wrong and what to do."""
+    """Check the store and its journals.
+
+    The exit code is 1 if something is wrong.
+    """
     report = ml.doctor(store)
     (output.print_json if as_json else output.print_report)(report)
+    if not report.well:
+        click.get_current_context().exit(1)
 
 
 @cli.command()
 @click.option("--dir", "folder", default="demo-output", show_default=True, type=click.Path(path_type=Path))
 def demo(folder: Path) -> None:
-    """Train real models on real data, then show what was recorded.
+    """Train real models, then show what was recorded.
 
     Trains scikit-learn models on handwritten digits and a neural net written in numpy; takes
     about ten seconds and needs scikit-learn: pip install 'chachaml[sklearn]'.

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import click
@@ -54,7 +55,7 @@ def tell(error: ChachamlError) -> None:
         click.echo(f"{paint('hint:', 'dim')}  {_printable(error.hint)}", err=True)
 
 
-def print_warning(message: Warning | str, *_where: object) -> None:
+def print_warning(message: Warning | str, *_where: object, **_more: object) -> None:
     """Say a warning on standard error without the place in the code that raised it."""
     click.echo(f"{paint_for(sys.stderr)('warning:', 'interrupted')} {_printable(str(message))}", err=True)
 
@@ -81,11 +82,19 @@ def _strict(data: Any) -> Any:
 
 
 def print_report(report: object) -> None:
-    """Print a flat report as ``what  value`` lines."""
-    facts: dict[str, Any] = msgspec.to_builtins(report)
+    """Print a report as ``what  value`` lines."""
+    facts = dict(_flat(msgspec.to_builtins(report)))
     widest = max(map(len, facts))
+    paint = paint_for(sys.stdout)
+    for name, text in facts.items():
+        click.echo(f"{paint(name.replace('_', ' ').ljust(widest), 'dim')}  {_printable(text)}")
+
+
+def _flat(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        shown = f"{text:,}" if isinstance(text, int) and not isinstance(text, bool) else str(text)
-        label = paint_for(sys.stdout)(name.replace("_", " ").ljust(widest), "dim")
-        click.echo(f"{label}  {_printable(shown) or '-'}")
+        if isinstance(value, dict):
+            yield from _flat(value)
+        elif isinstance(value, (list, tuple)):
+            yield name, "; ".join(map(str, value)) or "none"
+        else:
+            yield name, f"{value:,}" if isinstance(value, int) else str(value)

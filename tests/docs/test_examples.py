@@ -1,0 +1,78 @@
+"""Runs every Python block of README and guide, and every command that they show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CLAIM = re.compile(r"^(\S.*?)  # => (.*)$")
+PRELUDE = (
+    "def claim(value, text, _strip=lambda t: ''.join(t.split())):"
+    " assert _strip(repr(value)) == _strip(text), f'{value!r} is not {text}'"
+)
+
+
+def blocks(page: Path, language: str) -> list[tuple[int, str]]:
+    """Return the blocks of a page with the number of the line that each begins on."""
+    text = page.read_text()
+    return [
+        (text.count("\n", 0, match.start(2)), match[2])
+        for match in BLOCK.finditer(text)
+        if match[1] == language
+    ]
+
+
+def script(page: Path) -> str:
+    """Return the page's Python on the lines where it stands, so that tracebacks point there."""
+    lines = [""] * (page.read_text().count("\n") + 1)
+    for start, code in blocks(page, "python"):
+        for offset, line in enumerate(code.splitlines()):
+            lines[start + offset] = CLAIM.sub(_claim, line)
+    lines[0] = PRELUDE
+    return "\n".join(lines)
+
+
+def _claim(match: re.Match[str]) -> str:
+    return f"claim(({match[1]}), {match[2]!r})"
+
+
+def run(command: list[str], folder: Path) -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHACHA")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    environment["PYTHONWARNINGS"] = "error"
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_runs_as_written(page: Path, tmp_path: Path) -> None:
+    (tmp_path / page.with_suffix(".py").name).write_text(script(page))
+    run([sys.executable, page.with_suffix(".py").name], tmp_path)
+    for _, code in blocks(page, "sh"):
+        for line in code.splitlines():
+            if line.startswith("chachaml "):
+                assert run(shlex.split(line, comments=True), tmp_path)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_runs_and_records(example: Path, tmp_path: Path) -> None:
+    run([sys.executable, str(example)], tmp_path)
+    assert '"status": "completed"' in run(["chachaml", "runs", "--json"], tmp_path)
+
+
+def test_a_false_claim_fails(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n\n```python\n1 + 1  # => 3\n```\n")
+    with pytest.raises(AssertionError, match="2 is not 3"):
+        test_a_page_runs_as_written(page, tmp_path)
