@@ -117,7 +117,7 @@ class MemoryStore:
                     run.tags.pop(key, None)
             case ParamsLogged():
                 whats += _merge(run.params, change.params)
-            case PointsLogged():
+            case PointsLogged() if len(change):
                 run.points.setdefault(change.key, []).extend(_points_of(change))
         contradicted = [Conflicted(change.run, what) for what in whats]
         run.conflicts += contradicted

@@ -1,0 +1,28 @@
+"""What every store must do, as tests for whoever writes one.
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self, tmp_path):
+            with closing(MyStore(tmp_path / "runs.db")) as store:
+                yield store
+
+        def reopen(self, store):
+            store.close()
+            return MyStore(store.info().location)
+
+Collected by pytest as usual. Each test is one promise of `chachaml.store.protocol` or of
+`chachaml.core.model`. Needs pytest.
+"""
+
+from __future__ import annotations
+
+from chachaml.testing.concurrency import ThreadContract
+from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
+from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
+from chachaml.testing.writes import BatchContract, RunContract
+
+__all__ = ["ODD_FLOATS", "ODD_TEXTS", "ODD_VALUES", "StoreContract", "Writer", "ended", "points", "started"]
+
+
+class StoreContract(BatchContract, RunContract, QueryContract, SeriesContract, FeedContract, ThreadContract):
+    """All that a store promises. Override the fixture ``store``, and `reopen` where stores are files."""
