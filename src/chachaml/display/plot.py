@@ -189,16 +189,21 @@ def _ticks(axis: Axis, about: int) -> list[float]:
         every = max(1, math.ceil((high - low + 1) / about))
         decades = [10.0**power for power in range(low, high + 1, every)]
         return decades if len(decades) > 1 else [axis.low, axis.high]
-    span = axis.high - axis.low
-    if span <= 0 or not math.isfinite(span):
-        return [axis.low, axis.high]
-    rough = span / about
-    power = 10.0 ** math.floor(math.log10(rough)) if rough > 1e-300 else 0.0
-    stride = next((m * power for m in (1, 2, 5, 10) if m * power >= rough), 0.0)
-    first = math.ceil(axis.low / stride) if stride else 0
-    amount = math.floor((axis.high - first * stride) / stride) + 1 if stride else 0
-    round_numbers = [float(f"{(first + i) * stride:.12g}") for i in range(amount)]
-    return round_numbers if len(round_numbers) > 1 else [axis.low, axis.high]
+    for amount in (about, 2 * about, 4 * about):
+        if len(ticks := _round_numbers(axis, amount)) > 1:
+            return ticks
+    return [axis.low, axis.high]
+
+
+def _round_numbers(axis: Axis, about: int) -> list[float]:
+    """Return the multiples of 1, 2 or 5 times a power of ten on `axis` that are about so many."""
+    rough = (axis.high - axis.low) / about
+    if not 1e-300 < rough < 1e300:
+        return []
+    power = 10.0 ** math.floor(math.log10(rough))
+    stride = next(m * power for m in (1, 2, 5, 10, 20) if m * power >= rough)
+    first, last = math.ceil(axis.low / stride), math.floor(axis.high / stride)
+    return [float(f"{i * stride:.12g}") for i in range(first, last + 1)]
 
 
 def _y_labels(y: Axis, height: int) -> dict[int, str]:

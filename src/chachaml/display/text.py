@@ -260,8 +260,17 @@ def _metrics(run: Run, room: int, paint: Paint, sparks: Mapping[str, str]) -> It
         columns += _extremes([run.summaries.get(key) for key in shown])
     if any(key in sparks for key in shown):
         columns.append(Column("curve", [sparks.get(key, "") for key in shown], style="line0"))
-    yield from table(columns, room, paint, indent="  ")
+    yield from table(_roomy(columns, room - 2), room, paint, indent="  ")
     yield from _hidden(len(run.metrics), "run.metrics", paint)
+
+
+def _roomy(columns: list[Column], room: int) -> list[Column]:
+    """Return the columns without the steps, and without the curve too, if there is no room for them."""
+    for unneeded in ((), ("step",), ("step", "curve")):
+        kept = [column for column in columns if column.title not in unneeded]
+        if least_width(kept) + 4 <= room:
+            break
+    return kept
 
 
 def _extremes(summaries: Sequence[Summary | None]) -> list[Column]:
