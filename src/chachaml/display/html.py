@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, error_text, shared_metrics, summary_line
+from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, error_text, is_best, shared_metrics, summary_line
 from chachaml.display.words import count, cut, duration, moment, number, pairs, safe, value_text
-from chachaml.results import BestRun
 
 if TYPE_CHECKING:
     from chachaml.results import Run, Runs
@@ -118,7 +117,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     facts = {
         "status": _status(run),
         "won by": f"{text(run.metric)} = {number(run.metric_value)} at step {run.metric_step}"
-        if isinstance(run, BestRun)
+        if is_best(run)
         else "",
         "experiment": text(run.experiment),
         "started": f"{moment(run.started)}{ended}",

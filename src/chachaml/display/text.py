@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from chachaml.display.words import (
     Paint,
@@ -21,14 +21,13 @@ from chachaml.display.words import (
     safe,
     value_text,
 )
-from chachaml.results import BestRun
 
 if TYPE_CHECKING:
     from chachaml.core.changes import RunError
     from chachaml.core.model import Summary
-    from chachaml.results import Run, Runs
+    from chachaml.results import BestRun, Run, Runs
 
-__all__ = ["run_text", "runs_text", "shared_metrics"]
+__all__ = ["is_best", "run_text", "runs_text", "shared_metrics"]
 
 GAP = "  "
 MAX_ROWS = 60
@@ -220,8 +219,13 @@ def _facts(run: Run, room: int, paint: Paint) -> Iterator[str]:
             yield f"  {paint(pad(name, 11), 'dim')} {cut(text, room - 14)}"
 
 
+def is_best(run: Run) -> TypeGuard[BestRun]:
+    """Tell whether the run won something; by its fields, as its class's module imports this one."""
+    return hasattr(run, "metric_value")
+
+
 def _won(run: Run) -> str:
-    if not isinstance(run, BestRun):
+    if not is_best(run):
         return ""
     return f"{safe(run.metric)} = {number(run.metric_value)} at step {run.metric_step}"
 
