@@ -16,7 +16,7 @@ from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
 from chachaml.core.errors import ChachamlError, ChachamlWarning, StoreUnavailable
 from chachaml.core.ids import new_id
 from chachaml.journal.drainer import Drain, DrainThread
-from chachaml.journal.journal import HELD_LIMIT, Journal
+from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
 from chachaml.journal.reader import FolderSource
 from chachaml.journal.recovery import Recovered, reap, recover
 
@@ -268,6 +268,32 @@ def _never_finalise(thing: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
+class Disabled(Connection):
+    """The connection of ``CHACHAML_MODE=disabled``: takes everything, keeps nothing."""
+
+    def store(self, *, create: bool = False) -> Store:  # noqa: ARG002 - as in Connection
+        """Return an empty store."""
+        if self._store is None:
+            from chachaml.store.memory import MemoryStore
+
+            self._store = MemoryStore()
+        return self._store
+
+    def journal(self) -> Journal:
+        """Return a journal that drops what is written to it."""
+        if self._journal is None:
+            self._journal = NoJournal(self.path, "")
+        return self._journal
+
+    def flush(self) -> Recovered:
+        """Do nothing."""
+        return Recovered()
+
+    def command(self, *changes: Change) -> Receipt:  # noqa: ARG002 - as in Connection
+        """Do nothing."""
+        return Receipt(applied=False, applied_to=0, cursor=0)
+
+
 _connections: dict[Path, Connection] = {}
 _current: Connection | None = None
 
@@ -288,6 +314,8 @@ def connect(store: str | os.PathLike[str] | None = None) -> Connection:
 
 def at(path: Path) -> Connection:
     """Return this process's connection to the store at `path`, an absolute path."""
+    if settings.disabled():
+        return Disabled(path)
     return _connections.setdefault(path, Connection(path))
 
 

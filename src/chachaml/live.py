@@ -315,14 +315,22 @@ class LiveRun:
             if self._ended:
                 return
             duration = int((time.monotonic() - self._began) * 1e6)
-            # A process that logged nothing has told nobody; after its journal is closed nobody listens.
-            if self._announced == self._journal.id and not self._journal.closed:
+            if self._has_a_say():
                 self._journal.log(RunEnded(self.id, _now(), status, as_error(error), duration))  # type: ignore[arg-type]
             self._ended = True
             self._journal.forget(self.id)
             self._forget_numbers()
         current.ended(self)
         self._connection.report_loss()
+
+    def _has_a_say(self) -> bool:
+        """Tell whether this handle's end means anything to this process's journal."""
+        if self._announced != self._journal.id or self._journal.closed:
+            return False  # nothing was logged here, or nobody listens any more
+        if self._owner:
+            return True
+        # A handle that joined in the owner's own process: the same journal would end the run.
+        return not any(run.id == self.id and getattr(run, "owner", False) for run in current.open_runs())
 
     @property
     def ended(self) -> bool:

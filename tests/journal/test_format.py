@@ -61,7 +61,9 @@ def golden_records() -> list[bytes]:
         RunResumed(RUN, T + 5),
     ]
     end = RunEnded(RUN, T + 9, "failed", RunError("ValueError", "bad", "Traceback ..."), 9)
-    overflow = PointsLogged(RUN, "far", *(struct.pack(f, v) for f, v in (("<q", 3), ("<q", T + 6), ("<d", 0.5))))
+    overflow = PointsLogged(
+        RUN, "far", *(struct.pack(f, v) for f, v in (("<q", 3), ("<q", T + 6), ("<d", 0.5)))
+    )
     return [
         *(change_frame(change, SALT) for change in changes),
         series_frame(0, RUN, "loss", SALT),
@@ -136,7 +138,9 @@ def points_of(changes: tuple[object, ...]) -> list[tuple[int, int, float]]:
 
 
 def many(count: int) -> bytes:
-    return series_frame(0, RUN, "loss", SALT) + b"".join(point(0, i, i * 1000, float(i)) for i in range(count))
+    return series_frame(0, RUN, "loss", SALT) + b"".join(
+        point(0, i, i * 1000, float(i)) for i in range(count)
+    )
 
 
 @pytest.mark.parametrize("count", [5, 600, 5000])
@@ -204,9 +208,9 @@ def test_numpy_and_plain_decoding_agree() -> None:
         at = part.end
     assert damaged == at_once.damaged
     for key in ("key0", "key1", "key2"):
-        mine = [points_of((c,)) for c in at_once.changes if isinstance(c, PointsLogged) and c.key == key]
-        theirs = [points_of((c,)) for c in one_by_one if isinstance(c, PointsLogged) and c.key == key]
-        assert sum(mine, []) == sum(theirs, [])
+        mine = points_of(tuple(c for c in at_once.changes if isinstance(c, PointsLogged) and c.key == key))
+        theirs = points_of(tuple(c for c in one_by_one if isinstance(c, PointsLogged) and c.key == key))
+        assert mine == theirs
 
 
 @given(st.binary(max_size=2000), st.integers(0, 5))

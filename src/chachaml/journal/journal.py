@@ -25,7 +25,7 @@ from chachaml.journal.format import (
 )
 from chachaml.journal.segment import Segment, create_segment
 
-__all__ = ["HELD_LIMIT", "Journal", "remove_folder"]
+__all__ = ["HELD_LIMIT", "Journal", "NoJournal", "remove_folder"]
 
 HELD_LIMIT = 64 << 20
 """How many bytes of records are kept in memory while no file can be written."""
@@ -249,6 +249,14 @@ class Journal:
             segment.close()
 
 
+class NoJournal(Journal):
+    """A journal that drops all that is written to it."""
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.write = _drop
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a drained journal's folder, and the folder of journals if it is the last."""
     (folder / liveness.LOCK).unlink(missing_ok=True)
@@ -257,6 +265,10 @@ def remove_folder(folder: Path) -> None:
             empty.rmdir()
         except OSError:
             return  # not empty, or another process removes it too
+
+
+def _drop(_record: bytes) -> None:
+    pass
 
 
 def _refuse(_record: bytes) -> None:

@@ -1,0 +1,34 @@
+"""What all tests share: a fresh folder with a fresh store, and no trace of the developer's own settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chachaml import connection as connections
+from chachaml import current
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("CHACHA", "SLURM_", "OMPI_", "PMI_")) or name in ("RANK", "LOCAL_RANK"):
+            if name != "CHACHAML_SOAK":
+                monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, with the default store in it; whatever is left open is closed after."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    connections.connect()
+    yield work
+    for run in current.open_runs():
+        run.end("interrupted")  # type: ignore[attr-defined]
+    connections.close_all()
