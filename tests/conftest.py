@@ -15,9 +15,9 @@ from chachaml import current
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith(("CHACHA", "SLURM_", "OMPI_", "PMI_")) or name in ("RANK", "LOCAL_RANK"):
-            if name != "CHACHAML_SOAK":
-                monkeypatch.delenv(name)
+        ours = name.startswith("CHACHA") and name not in ("CHACHAML_SOAK", "CHACHAML_SEED")
+        if ours or name.startswith(("SLURM_", "OMPI_", "PMI_")) or name in ("RANK", "LOCAL_RANK"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 

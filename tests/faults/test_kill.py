@@ -1,0 +1,98 @@
+"""A process killed at any moment: every point whose call returned is read back, once."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chachaml as ml
+from tests.faults.writer import NOTE, PARAM, POINT, ROW
+
+SOAK = bool(os.environ.get("CHACHAML_SOAK"))
+KILLS = 2_000 if SOAK else 15
+
+
+class Noted:
+    """What the killed process noted as acknowledged."""
+
+    def __init__(self, oracle: Path) -> None:
+        data = oracle.read_bytes()
+        self.run = data[:32].decode()
+        notes = data[NOTE.size * 2 :]
+        whole = len(notes) // NOTE.size * NOTE.size
+        found = list(NOTE.iter_unpack(notes[:whole]))
+        self.points = [(step, value) for kind, step, value in found if kind == POINT]
+        self.rows = [(step, value) for kind, step, value in found if kind == ROW]
+        self.params = {f"p{step}": value for kind, step, value in found if kind == PARAM}
+
+
+def logged(run: str, key: str) -> list[tuple[int, float]]:
+    series = ml.metric(run, key)
+    return list(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+
+
+def judge(noted: Noted, points: list[tuple[int, float]], rows: list[tuple[int, float]]) -> None:
+    """Everything noted is there, in order, once; one more may be there: logged, killed before noted."""
+    assert points[: len(noted.points)] == noted.points
+    assert rows[: len(noted.rows)] == noted.rows
+    assert len(points) <= len(noted.points) + 1
+    assert len(rows) <= len(noted.rows) + 1
+
+
+def kill_one(store: Path, oracle: Path, dice: random.Random) -> None:
+    writer = Path(__file__).with_name("writer.py")
+    process = subprocess.Popen([sys.executable, str(writer), str(store), str(oracle)], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    deadline = 30.0
+    while not oracle.exists() or oracle.stat().st_size < NOTE.size * 2:
+        assert process.poll() is None, process.stderr.read().decode()
+        select.select([], [], [], 0.001)
+        deadline -= 0.001
+        assert deadline > 0
+    select.select([], [], [], dice.random() ** 3 * (1.2 if SOAK else 0.8))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+
+
+@pytest.mark.usefixtures("folder")
+def test_no_acknowledged_point_is_lost_or_doubled(tmp_path: Path) -> None:
+    seed = int(os.environ.get("CHACHAML_SEED", random.randrange(10**6)))
+    print(f"seed {seed}, {KILLS} kills")
+    dice = random.Random(seed)
+    store = tmp_path / "killed.db"
+    ml.connect(store)
+    total = 0
+    for number in range(KILLS):
+        oracle = tmp_path / f"oracle-{number}"
+        kill_one(store, oracle, dice)
+        noted = Noted(oracle)
+        found = ml.run(noted.run)
+        assert found.status == "crashed"
+        points = logged(noted.run, "loss") if noted.points else []
+        rows = logged(noted.run, "a") if noted.rows else []
+        judge(noted, points, rows)
+        assert {key: found.params[key] for key in noted.params} == noted.params
+        total += len(noted.points)
+        oracle.unlink()
+    assert len(ml.runs(status="crashed", limit=10_000)) == KILLS
+    assert ml.doctor().well
+    print(f"{total:,} acknowledged points, none lost, none doubled")
+
+
+def test_the_judge_sees_a_point_dropped_or_doubled(tmp_path: Path) -> None:
+    oracle = tmp_path / "oracle"
+    points = [(step, step / 3) for step in range(10)]
+    oracle.write_bytes(b"f" * NOTE.size * 2 + b"".join(NOTE.pack(POINT, *point) for point in points))
+    noted = Noted(oracle)
+    judge(noted, points, [])
+    for wrong in (points[:4] + points[5:], points[:4] + points[3:], points[:-1]):
+        with pytest.raises(AssertionError):
+            judge(noted, wrong, [])
