@@ -227,6 +227,10 @@ class MemoryStore:
             points = sum(len(series) for run in self._runs.values() for series in run.points.values())
             return StoreInfo(self.id, "memory", ":memory:", 1, len(self._runs), points)
 
+    def check(self) -> list[str]:
+        """Return no findings: there are no files to be damaged."""
+        return []
+
     def _find(self, run: str) -> _Run:
         if run not in self._runs:
             raise NotFound(f"there is no run {run!r} in this store")

@@ -413,3 +413,4 @@ class FeedContract(Fixtures):
         assert (info.id, info.runs, info.points) == (store.id, 3, 63)
         assert info.backend
         assert info.location
+        assert store.check() == []
