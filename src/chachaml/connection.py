@@ -134,6 +134,7 @@ class Connection:
                 self._drain = Drain(own, self, verify=False)
                 self._thread = DrainThread(self._drain_own, self._journal.sync, self._on_trouble)
                 self._thread.start()
+                _close_with_worker()
             return self._journal
 
     def _store_id(self) -> str:
@@ -328,6 +329,15 @@ def close_all() -> None:
     """Close every connection."""
     for each in tuple(_connections.values()):
         each.close()
+
+
+def _close_with_worker() -> None:
+    """In a multiprocessing worker: close at its end, which runs finalizers but no atexit functions."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, close_all, exitpriority=10)
 
 
 def after_fork() -> None:

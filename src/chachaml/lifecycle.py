@@ -250,11 +250,6 @@ def _after_fork() -> None:
     for run in current.open_runs():
         if isinstance(run, LiveRun):
             run.after_fork()
-    if "multiprocessing.util" in sys.modules:
-        from multiprocessing.util import Finalize
-
-        # A multiprocessing child leaves by os._exit, which runs these but no atexit functions.
-        Finalize(None, connections.close_all, exitpriority=10)
 
 
 atexit.register(_at_exit)
