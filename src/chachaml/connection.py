@@ -162,12 +162,13 @@ class Connection:
             return False
         with thread.lock:
             journal.retry()
-            start = drain.position
-            drain.run()
+            start, end = drain.position, journal.end()
+            # Up to where the journal ends now: a busy writer must not keep a reader here for ever.
+            while drain.position < end and drain.step():
+                if journal.can_release(drain.position):
+                    self.store().sync()
+                    journal.release(drain.position)
             self.trouble = None
-            if journal.can_release(drain.position):
-                self.store().sync()
-                journal.release(drain.position)
             return drain.position > start
 
     # trouble --------------------------------------------------------------------------------------

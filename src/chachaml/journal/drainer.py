@@ -161,10 +161,10 @@ class DrainThread:
             try:
                 with self.lock:
                     dirty = self._drain() or dirty
+                    if dirty and time.monotonic() - synced >= _SYNC_EVERY:
+                        self._sync()
+                        synced, dirty = time.monotonic(), False
                 pause = _PAUSE
-                if dirty and time.monotonic() - synced >= _SYNC_EVERY:
-                    self._sync()
-                    synced, dirty = time.monotonic(), False
             except (ChachamlError, OSError) as error:
                 self._on_trouble(error)
                 pause = min(pause * 2, _LONGEST_PAUSE)

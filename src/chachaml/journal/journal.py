@@ -144,21 +144,26 @@ class Journal:
         """Begin a new segment that declares all that is declared, and let `write` point to it."""
         if self.closed:
             raise OSError("the journal is closed")
-        if self._held_lock is None:
-            self.folder.mkdir(parents=True)
-            self._held_lock = liveness.hold(self.folder, wait=True)
         if self._segments:
             # Sealed before the next exists: whoever sees two segments knows that the first is whole.
             self._segments[-1].seal()
         base = self._segments[-1].base + self._segments[-1].size if self._segments else 0
         number = self._segments[-1].number + 1 if self._segments else 1
         frames = b"".join(frame for frames in self._declared.values() for frame in frames)
-        room = _HEADER_ROOM + len(frames) + need
-        segment = create_segment(self.folder, number, base, room, self._mode)
-        info = liveness.whoami(self.id, self._store, time.time_ns() // 1000)
-        segment.write(encode_header(info, number, base) + frames)
+        segment = self._begin_segment(number, base, len(frames) + need)
+        segment.write(frames)
         self._segments.append(segment)
         self.write = segment.write
+
+    def _begin_segment(self, number: int, base: int, need: int) -> Segment:
+        """Return a new segment with its header written and room for `need` bytes behind it."""
+        if self._held_lock is None:
+            self.folder.mkdir(parents=True)
+            self._held_lock = liveness.hold(self.folder, wait=True)
+        segment = create_segment(self.folder, number, base, _HEADER_ROOM + need, self._mode)
+        info = liveness.whoami(self.id, self._store, time.time_ns() // 1000)
+        segment.write(encode_header(info, number, base))
+        return segment
 
     # when no file can be written ------------------------------------------------------------------
 
