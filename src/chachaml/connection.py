@@ -18,7 +18,7 @@ from chachaml.core.ids import new_id
 from chachaml.journal.drainer import Drain, DrainThread
 from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
 from chachaml.journal.reader import FolderSource
-from chachaml.journal.recovery import Recovered, reap, recover
+from chachaml.journal.recovery import Recovered, journal_folders, reap, recover
 
 if TYPE_CHECKING:
     from chachaml.store.protocol import Store
@@ -73,11 +73,26 @@ class Connection:
     def ready(self) -> Store:
         """Return the store once it holds all that was logged here, and what the dead left.
 
+        Where nothing was ever logged it is an empty one, and no file is made.
+
         Raises:
             StoreError: The store cannot be used.
         """
+        if self._is_nowhere():
+            from chachaml.store.memory import MemoryStore
+
+            return MemoryStore()
         self.flush()
         return self.store()
+
+    def _is_nowhere(self) -> bool:
+        """Tell whether there is neither a store nor anything on its way to it."""
+        if self._store is not None or self._journal is not None or self.path.exists():
+            return False
+        return not any(journal_folders(root) for root in self._roots())
+
+    def _roots(self) -> tuple[Path, ...]:
+        return (settings.journals_beside(self.path), *settings.spare_journals(self.path))
 
     def flush(self) -> Recovered:
         """Bring into the store what was logged here, and what other processes left in their journals.
@@ -85,15 +100,16 @@ class Connection:
         Raises:
             StoreError: The store does not take it just now; it stays in the journals.
         """
+        report = Recovered()
+        if self._is_nowhere():
+            return report
         own = self._journal.id if self._journal else ""
         if own:
             self._drain_own()
-        store = self.store()
-        report = Recovered()
-        roots = (settings.journals_beside(self.path), *settings.spare_journals(self.path))
-        for root in roots:
+        store = self.store(create=True)
+        for root in self._roots():
             recover(root, store, store.id, report, own=own)
-        reap(roots, store, own=own)
+        reap(self._roots(), store, own=own)
         return report
 
     def command(self, *changes: Change) -> Receipt:
