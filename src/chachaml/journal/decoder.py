@@ -27,11 +27,16 @@ _BULK = 512 * CELL
 
 
 class Decoded(NamedTuple):
-    """What a stretch of a journal held: its changes, where it ends, and how many bytes were damaged."""
+    """What a stretch of a journal held."""
 
     changes: tuple[Change, ...]
+    """Points last, joined by series in the order written."""
     end: int
+    """The logical offset to go on from."""
+    whole: int
+    """The logical offset behind the last whole record: empty cells behind it may yet be written."""
     damaged: int
+    """How many bytes were skipped because no checksum held."""
 
 
 class Decoder:
@@ -62,17 +67,13 @@ class Decoder:
                 goes on behind `data` is then left for the next call. Default: ``len(data)``.
             live: Its owner may be writing: an empty or unfinished cell is the end so far. Otherwise
                 empty cells are skipped, and damaged ones too, up to the next that is whole.
-
-        Returns:
-            The changes, points last, joined by series in the order written; the logical offset to
-            go on from; the bytes that were damaged.
         """
-        position, damaged = 0, 0
+        position, whole, damaged = 0, 0, 0
         remaining = len(data) if remaining is None else remaining
         while position < len(data):
             used = self._record(data, position)
             if used:
-                position += used
+                position = whole = position + used
                 continue
             if live or self._goes_on(data, position, remaining):
                 break
@@ -80,7 +81,7 @@ class Decoder:
             position += CELL
         changes = (*self._changes, *self._points())
         self._changes = []
-        return Decoded(changes, at + position, damaged)
+        return Decoded(changes, at + position, at + whole, damaged)
 
     def _record(self, data: bytes, position: int) -> int:
         """Take in what starts at `position`; return its length, or 0 if nothing whole does."""

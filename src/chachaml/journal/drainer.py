@@ -9,7 +9,7 @@ from typing import Protocol
 
 from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import ChachamlError
-from chachaml.journal.decoder import Decoder
+from chachaml.journal.decoder import Decoded, Decoder
 from chachaml.journal.reader import Source
 
 __all__ = ["Drain", "DrainThread", "Target"]
@@ -78,18 +78,18 @@ class Drain:
         while stretch := self._source.stretch(self._position, size):
             decoded = decoder.decode(stretch.data, stretch.at, remaining=stretch.remaining, live=stretch.live)
             if decoded.end > stretch.at:
-                return self._apply(info, decoded.changes, decoded.end, decoded.damaged)
+                return self._apply(info, decoded)
             if stretch.live or len(stretch.data) >= stretch.remaining:
                 return False
             size *= 4  # one record is longer than what was read
         return False
 
-    def _apply(self, info: JournalInfo, changes: tuple[object, ...], end: int, damaged: int) -> bool:
-        if changes:
+    def _apply(self, info: JournalInfo, decoded: Decoded) -> bool:
+        if decoded.changes:
+            # Not to the end: in a copy of a journal, the cells that are empty are not so in the original.
+            batch = Batch(decoded.changes, journal=info, start=self._applied, end=decoded.whole)
             try:
-                receipt = self._target.apply(
-                    Batch(changes, journal=info, start=self._applied, end=end)  # type: ignore[arg-type]
-                )
+                receipt = self._target.apply(batch)
             except BaseException:
                 # Applied or not, the store knows; the decoder already forgot what it handed out.
                 self._decoder = None
@@ -97,17 +97,17 @@ class Drain:
             if not receipt.applied:
                 self._take_seat(info, receipt.applied_to)
                 return True
-            self._applied = end
-        self._position = end
-        self.damaged += damaged
+            self._applied = decoded.whole
+        self._position = decoded.end
+        self.damaged += decoded.damaged
         return True
 
     def _take_seat(self, info: JournalInfo, position: int) -> Decoder:
         """Go on from `position`, knowing what its segment declared before."""
         self._decoder = decoder = Decoder(info.id, verify=self._verify)
         self._applied = self._position = position
-        if self._source.stretch(position, 1 << 12):
-            decoder.decode(self._source.before(position), 0)
+        # Even when there is nothing to read yet: what comes may belong to a series declared before.
+        decoder.decode(self._source.before(position), 0)
         return decoder
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:

@@ -74,6 +74,7 @@ class Journal:
         self._declared: dict[str, list[bytes]] = {}
         self._ended: deque[str] = deque()
         self._series = self._groups = 0
+        self._unsynced = 0
         self._held: list[bytes] = []
         self._held_bytes = 0
 
@@ -212,8 +213,12 @@ class Journal:
 
     def sync(self) -> None:
         """Return once what is in a file survives a power failure."""
-        for segment in tuple(self._segments[-2:]):
-            segment.sync()
+        segments = tuple(self._segments)
+        for segment in segments:
+            if segment.number >= self._unsynced:
+                segment.sync()
+        if segments:
+            self._unsynced = segments[-1].number
 
     def can_release(self, applied_to: int) -> bool:
         """Tell whether a full segment lies below `applied_to`."""

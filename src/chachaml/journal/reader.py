@@ -118,16 +118,24 @@ class FolderSource:
         return None
 
     def _read(self, segment: SegmentFile, at: int, end: int, most: int, live: bool) -> Stretch | None:
-        with segment.path.open("rb", buffering=0) as file:
-            file.seek(at - segment.header.base)
-            data = file.read(min(end - at, most))
+        try:
+            data = self._bytes(segment, at, min(end - at, most))
+        except FileNotFoundError:  # its owner has just deleted it, which it does once the store has it all
+            self._segments = []
+            return None
         data = data[: len(data) // CELL * CELL]
         return Stretch(data, at, end - at, live) if data else None
 
+    def _bytes(self, segment: SegmentFile, at: int, most: int) -> bytes:
+        with segment.path.open("rb", buffering=0) as file:
+            file.seek(at - segment.header.base)
+            return file.read(most)
+
     def before(self, position: int) -> bytes:
         """Return the cells of the same segment that stand before `position`."""
+        self._look()
         for segment in self._segments:
-            if segment.first < position < segment.end:
+            if segment.first < position <= segment.end:
                 stretch = self._read(segment, segment.first, position, position - segment.first, False)
                 return stretch.data if stretch else b""
         return b""
