@@ -53,7 +53,7 @@ class Simulation:
         weights = [weight for weight, _ in self._errands]
         errands = [errand for _, errand in self._errands]
         self._start()
-        steps = self.random.randint(5, 60)
+        steps = self.random.randint(4, self.random.choice((15, 25, 60)))
         for errand in self.random.choices(errands, weights, k=steps):
             with suppress(StoreUnavailable):
                 errand()

@@ -7,8 +7,9 @@
                 yield store
 
         def reopen(self, store):
+            path = store.info().location
             store.close()
-            return MyStore(store.info().location)
+            return MyStore(path)
 
 Collected by pytest as usual. Each test is one promise of `chachaml.store.protocol` or of
 `chachaml.core.model`. Needs pytest.
