@@ -74,7 +74,7 @@ def show_best(store: Path, paint: Paint) -> None:
         f"{paint('Best:', 'strong')} {best.name} ({best.short_id}), "
         f"val/accuracy {number(best.metric_value)} at step {best.metric_step}\n"
     )
-    command = "chachaml" if shutil.which("chachaml") else os.path.relpath(sys.argv[0])
+    command = "chachaml" if shutil.which("chachaml") else _as_typed(sys.argv[0])
     place = shlex.quote(str(store))
     print(
         f"{paint('Next, in the shell:', 'strong')}\n"
@@ -87,3 +87,8 @@ def show_best(store: Path, paint: Paint) -> None:
         f"  ml.connect({str(store)!r})\n"
         f"  ml.best_run(experiment='digits', metric='val/accuracy')"
     )
+
+
+def _as_typed(program: str) -> str:
+    """Return how this process was started, as something to type again."""
+    return os.path.relpath(program) if Path(program).stem == "chachaml" else "python -m chachaml"

@@ -93,7 +93,7 @@ def print_report(report: object) -> None:
 def _flat(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
         if isinstance(value, dict):
-            yield from _flat(value)
+            yield from ((f"{name} {inner}", text) for inner, text in _flat(value))
         elif isinstance(value, (list, tuple)):
             yield name, "; ".join(map(str, value)) or "none"
         else:
