@@ -1,0 +1,183 @@
+"""Series that are too long for their row: adding points to their chunks, and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import apsw
+import numpy as np
+
+from chachaml.store.series import (
+    FULL,
+    KEPT,
+    STRETCH,
+    Points,
+    decode,
+    decode_into,
+    empty,
+    encode,
+    in_order,
+    join,
+    sample,
+    summarise,
+)
+from chachaml.store.tails import POINT, TAIL
+
+__all__ = ["append", "columns", "decode", "read", "summarise"]
+
+_SKETCHED = 8192
+"""Points of the smallest chunk that has a sketch; a smaller one is decoded as quickly."""
+
+_TAIL = np.dtype([("step", "<i8"), ("time", "<i8"), ("value", "<f8")])
+Window = tuple[int, int]
+
+
+def columns(steps: bytes, times: bytes, values: bytes) -> Points:
+    """Return points over raw little-endian columns."""
+    return Points(np.frombuffer(steps, "<i8"), np.frombuffer(times, "<i8"), np.frombuffer(values, "<f8"))
+
+
+def _from_tail(tail: bytes) -> Points:
+    cells = np.frombuffer(tail, _TAIL)
+    return Points(*(np.ascontiguousarray(cells[name]) for name in ("step", "time", "value")))
+
+
+def _to_tail(points: Points) -> bytes:
+    return b"".join(map(POINT.pack, points.steps.tolist(), points.times.tolist(), points.values.tolist()))
+
+
+# adding -------------------------------------------------------------------------------------------
+
+
+def append(db: apsw.Connection, run: int, key: int, tail: bytes, new: Points) -> bytes:
+    """Add `new` behind `tail` to the chunks of a series; return what stays as its tail.
+
+    Smaller chunks before are joined with the new one, so that their number grows with the
+    logarithm of the points only, and a point is packed again about as seldom.
+    """
+    pieces = [_from_tail(tail), new]
+    count, first = len(tail) // POINT.size + len(new), 0
+    query = "SELECT no, count FROM chunks WHERE run = ? AND key = ? ORDER BY no DESC"
+    for no, points in db.execute(query, (run, key)):
+        if points >= FULL or points > count:
+            first = no + 1
+            break
+        pieces.insert(0, _decoded(db, run, key, no))
+        count, first = count + points, no
+    db.execute("DELETE FROM chunks WHERE run = ? AND key = ? AND no >= ?", (run, key, first))
+    points = join(pieces)
+    for no, start in enumerate(range(0, count, FULL), first):
+        piece = points[start : start + FULL]
+        if len(piece) <= TAIL:
+            return _to_tail(piece)
+        row = (run, key, no, len(piece), int(piece.steps.min()), int(piece.steps.max()), _sketch(piece))
+        db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, encode(piece)))
+    return b""
+
+
+def _decoded(db: apsw.Connection, run: int, key: int, no: int) -> Points:
+    query = "SELECT data FROM chunks WHERE run = ? AND key = ? AND no = ?"
+    return decode(db.execute(query, (run, key, no)).get)
+
+
+def _sketch(points: Points) -> bytes | None:
+    if len(points) < _SKETCHED:
+        return None
+    return encode(_thinned(in_order(points), len(points)))
+
+
+def _thinned(points: Points, count: int) -> Points:
+    """Return of `points`, in order, what a sketch of so many keeps."""
+    return sample(points, KEPT * -(-count // STRETCH))
+
+
+# reading ------------------------------------------------------------------------------------------
+
+
+class _Chunk(NamedTuple):
+    no: int
+    points: int
+    min_step: int
+    max_step: int
+    sketched: bool
+
+    def inside(self, window: Window | None) -> bool:
+        return window is None or (window[0] <= self.min_step and self.max_step <= window[1])
+
+
+def read(
+    db: apsw.Connection, run: int, key: int, tail: bytes, window: Window | None, most: int | None
+) -> tuple[Points, int]:
+    """Return the points of a series, in order and at most `most`, and how many there are to choose from.
+
+    Raises:
+        StoreDamaged: A chunk is damaged.
+    """
+    chunks = _chunks(db, run, key, window)
+    if most is not None and _sketches_do(chunks, window, most):
+        pieces, total = _sketched(db, run, key, chunks, tail, window)
+        return sample(in_order(join(pieces)), most), total
+    points = _all(db, run, key, chunks, tail)
+    if window is not None:
+        points = _cut(points, window)
+    points = in_order(points)
+    return (points if most is None else sample(points, most)), len(points)
+
+
+def _chunks(db: apsw.Connection, run: int, key: int, window: Window | None) -> list[_Chunk]:
+    query = "SELECT no, count, min_step, max_step, sketch IS NOT NULL FROM chunks WHERE run = ? AND key = ?"
+    if window is None:
+        rows = db.execute(query + " ORDER BY no", (run, key))
+    else:
+        query += " AND max_step >= ? AND min_step <= ? ORDER BY no"
+        rows = db.execute(query, (run, key, *window))
+    return [_Chunk(*row) for row in rows]
+
+
+def _sketches_do(chunks: list[_Chunk], window: Window | None, most: int) -> bool:
+    """Tell whether sketches have at least twice as many stretches as are asked for."""
+    points = sum(chunk.points for chunk in chunks if chunk.sketched and chunk.inside(window))
+    return points // STRETCH >= 2 * (most // KEPT)
+
+
+def _sketched(
+    db: apsw.Connection, run: int, key: int, chunks: list[_Chunk], tail: bytes, window: Window | None
+) -> tuple[list[Points], int]:
+    """Return what sketches keep of the points in the window, and how many these are."""
+    pieces, total = [], 0
+    for chunk in chunks:
+        if chunk.sketched and chunk.inside(window):
+            query = "SELECT sketch FROM chunks WHERE run = ? AND key = ? AND no = ?"
+            pieces.append(decode(db.execute(query, (run, key, chunk.no)).get))
+            total += chunk.points
+        else:
+            # As thin as its neighbours, or a chunk at the edge would outweigh them all.
+            whole = _cut(_decoded(db, run, key, chunk.no), window)
+            pieces.append(_thinned(in_order(whole), len(whole)))
+            total += len(whole)
+    pieces.append(_cut(_from_tail(tail), window))
+    return pieces, total + len(pieces[-1])
+
+
+def _cut(points: Points, window: Window | None) -> Points:
+    if window is None:
+        return points
+    return points[(points.steps >= window[0]) & (points.steps <= window[1])]
+
+
+def _all(db: apsw.Connection, run: int, key: int, chunks: list[_Chunk], tail: bytes) -> Points:
+    last = _from_tail(tail)
+    points = empty(sum(chunk.points for chunk in chunks) + len(last))
+    at = 0
+    for chunk, block in zip(chunks, _blocks(db, run, key, chunks), strict=True):
+        decode_into(block, points[at : at + chunk.points])
+        at += chunk.points
+    points.steps[at:], points.times[at:], points.values[at:] = last.steps, last.times, last.values
+    return points
+
+
+def _blocks(db: apsw.Connection, run: int, key: int, chunks: list[_Chunk]) -> Iterator[bytes]:
+    query = "SELECT data FROM chunks WHERE run = ? AND key = ? AND no = ?"
+    for chunk in chunks:
+        yield db.execute(query, (run, key, chunk.no)).get

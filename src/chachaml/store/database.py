@@ -1,0 +1,303 @@
+"""A SQLite file that is a chachaml store: opening it safely, its connections, its errors."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from chachaml.core.errors import (
+    ForeignFile,
+    SchemaTooNew,
+    StoreDamaged,
+    StoreError,
+    StoreUnavailable,
+)
+from chachaml.store.schema import APPLICATION_ID, Migration, create, schema_version, upgrade
+
+__all__ = ["Database", "open_database"]
+
+_T = TypeVar("_T")
+
+PATIENCE = 5.0
+"""Seconds to wait for a lock that another process holds."""
+
+_IDLE = 4
+"""Reading connections kept open for the next reader."""
+
+
+class Database:
+    """One store's file: a connection that writes, under a lock, and a few that read.
+
+    Readers never wait for the writer, nor it for them. Whatever goes wrong inside `reading` and
+    `writing` comes out as a `StoreError`.
+
+    Attributes:
+        path: The file.
+        readonly: Whether it can only be read.
+    """
+
+    def __init__(self, path: Path, writer: apsw.Connection, *, readonly: bool, immutable: bool) -> None:
+        self.path, self.readonly = path, readonly
+        self._writer, self._immutable = writer, immutable
+        self._lock = threading.Lock()
+        self._idle: list[apsw.Connection] = []
+        self._closed = False
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """Within it, everything is one transaction, which holds the write lock from its start.
+
+        Raises:
+            StoreUnavailable: Read-only, closed, locked for too long, or the disk is full.
+            StoreDamaged: The file is corrupted.
+        """
+        if self.readonly:
+            raise StoreUnavailable(
+                f"{self.path} can only be read", "check the permissions of it and its folder"
+            )
+        with self._lock, translated(self.path):
+            db = self._writer
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """Within it, all queries see the store as it was at the first one.
+
+        Raises:
+            StoreUnavailable: Closed.
+            StoreDamaged: The file is corrupted.
+        """
+        with translated(self.path):
+            db = self._take()
+            try:
+                db.execute("BEGIN")
+                yield db
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                self._give(db)
+
+    def sync(self) -> None:
+        """Return once everything committed so far, by any process, survives a power failure."""
+        with self._lock, translated(self.path):
+            # The log of changes is one file: syncing it for this commit syncs all those before.
+            self._writer.execute("PRAGMA synchronous = FULL")
+            try:
+                self._writer.execute("UPDATE store SET synced = ?", (time.time_ns() // 1000,))
+            finally:
+                self._writer.execute("PRAGMA synchronous = NORMAL")
+
+    def close(self) -> None:
+        """Close all connections; those in use close when they are given back."""
+        with self._lock, translated(self.path):
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()
+            self._writer.close()
+
+    def _take(self) -> apsw.Connection:
+        if self._closed:
+            raise StoreUnavailable(f"the store {self.path} was closed", "open it again")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            if self.readonly:
+                return _connect_readonly(self.path, immutable=self._immutable)
+            return _connect(str(self.path), apsw.SQLITE_OPEN_READWRITE)
+
+    def _give(self, db: apsw.Connection) -> None:
+        if self._closed or len(self._idle) >= _IDLE:
+            db.close()
+        else:
+            self._idle.append(db)
+
+
+def open_database(path: Path, migrations: Sequence[Migration], *, make: bool) -> Database:
+    """Open the store at `path`, bringing its schema up to date.
+
+    Args:
+        path: The file.
+        migrations: All there are.
+        make: Make the store if the file is missing or empty.
+
+    Raises:
+        ForeignFile: Not a chachaml store; left untouched.
+        SchemaTooNew: Written by a newer chachaml; left untouched.
+        StoreDamaged: Corrupted.
+        StoreUnavailable: Missing, or it cannot be opened just now.
+    """
+    with translated(path):
+        exists = _check_header(path, len(migrations))
+        if not exists and not make:
+            raise StoreUnavailable(
+                f"there is no store at {path}", "log a run first, or name another: chachaml.connect(path)"
+            )
+        if not path.parent.is_dir():
+            raise StoreUnavailable(f"there is no folder {path.parent}", "make it, or name another store")
+        try:
+            db = _connect(str(path), apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if make else 0))
+            if db.readonly("main"):
+                raise apsw.ReadOnlyError
+            _prepare(db, path, migrations, make=make)
+        except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
+            if not exists:
+                raise
+            return _open_readonly(path, len(migrations))
+    return Database(path, db, readonly=False, immutable=False)
+
+
+def _prepare(db: apsw.Connection, path: Path, migrations: Sequence[Migration], *, make: bool) -> None:
+    # Until it is known to be ours and not too new, closing the connection must not touch the file.
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    found = _patiently(lambda: schema_version(db))
+    if found > len(migrations):
+        db.close()
+        raise _too_new(path, found, len(migrations))
+    if found == 0:
+        if not make:
+            raise StoreUnavailable(f"the store at {path} is still empty", "log a run first")
+        create(db, migrations)
+    # Not before: readers of a new file's header must find it ours or empty.
+    if _patiently(lambda: db.execute("PRAGMA journal_mode").get) != "wal":
+        _patiently(lambda: db.execute("PRAGMA journal_mode = WAL").get)
+    upgrade(db, path, migrations)
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA cache_size = -16000")
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+
+
+def _open_readonly(path: Path, newest: int) -> Database:
+    log = path.with_name(path.name + "-wal")
+    # Without write permission SQLite cannot share a store with a writer; nobody writes if there is no log.
+    immutable = not (log.exists() and log.stat().st_size)
+    db = _connect_readonly(path, immutable=immutable)
+    if (found := schema_version(db)) != newest:
+        db.close()
+        if found > newest:
+            raise _too_new(path, found, newest)
+        raise StoreUnavailable(
+            f"{path} has the schema {found}, this chachaml reads {newest}, and the file cannot be written",
+            "open it once where it can be written, or copy it",
+        )
+    return Database(path, db, readonly=True, immutable=immutable)
+
+
+def _check_header(path: Path, newest: int) -> bool:
+    """Return whether the file exists and has content; raise if it is not ours.
+
+    Through SQLite, and as immutable: reading the file with `open` would drop the locks that other
+    connections of this process hold, and a shared connection would leave files beside a foreign one.
+    """
+    try:
+        if path.stat().st_size == 0:
+            return False
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be opened: {error.strerror}") from None
+    if path.is_dir():
+        raise StoreUnavailable(
+            f"{path} is a folder", "name a file in it: chachaml.connect('folder/chachaml.db')"
+        )
+    try:
+        db = _connect_readonly(path, immutable=True)
+        try:
+            owner, found = db.execute("PRAGMA application_id").get, schema_version(db)
+        finally:
+            db.close()
+    except apsw.NotADBError:
+        raise _foreign(path, "it is no SQLite database") from None
+    if owner != APPLICATION_ID:
+        raise _foreign(path, "it is the SQLite database of another program")
+    if found > newest:
+        raise _too_new(path, found, newest)
+    return True
+
+
+def _connect(name: str, flags: int) -> apsw.Connection:
+    db = apsw.Connection(name, flags=flags)
+    db.set_busy_timeout(int(PATIENCE * 1000))
+    # A file from somebody else must not run code of its own.
+    db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    return db
+
+
+def _connect_readonly(path: Path, *, immutable: bool) -> apsw.Connection:
+    uri = path.absolute().as_uri() + ("?immutable=1" if immutable else "")
+    return _connect(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def _patiently(act: Callable[[], _T]) -> _T:
+    """Do what SQLite does not always wait for by itself."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+
+
+# errors -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Within it, whatever goes wrong with the file comes out as a `StoreError`."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise _as_store_error(path, error) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _as_store_error(path: Path, error: apsw.Error) -> StoreError:
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreUnavailable(
+                f"{path} is locked by another process, for more than {PATIENCE:g} seconds",
+                "try again; if it stays so, see which process holds it",
+            )
+        case apsw.CorruptError() | apsw.NotADBError():
+            return _damaged(path, str(error))
+        case apsw.FullError():
+            return StoreUnavailable(
+                f"there is no room on the disk of {path}", "free some, then: chachaml sync"
+            )
+        case apsw.ConnectionClosedError():
+            return StoreUnavailable(f"the store {path} was closed", "open it again")
+        case apsw.SQLError() | apsw.MismatchError() | apsw.ConstraintError():
+            return StoreDamaged(f"{path} is not as chachaml left it: {error}", "chachaml doctor says more")
+        case _:
+            return StoreUnavailable(f"{path} cannot be used just now: {error}")
+
+
+def _damaged(path: Path, why: str) -> StoreDamaged:
+    return StoreDamaged(f"{path} is damaged: {why}", "chachaml doctor says what can still be read")
+
+
+def _foreign(path: Path, why: str) -> ForeignFile:
+    return ForeignFile(f"{path} is not a chachaml store: {why}", "name another file: chachaml.connect(path)")
+
+
+def _too_new(path: Path, found: int, newest: int) -> SchemaTooNew:
+    return SchemaTooNew(
+        f"{path} has the schema {found}, this chachaml knows {newest} at most",
+        "upgrade it: pip install --upgrade chachaml",
+    )

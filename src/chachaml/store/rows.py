@@ -1,0 +1,86 @@
+"""Between rows of SQL and structs: the columns, in one order, and what NULL means in them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from msgspec.structs import astuple
+
+from chachaml.core.changes import RunError
+from chachaml.core.model import RunRow, Summary
+
+__all__ = ["RUN", "SUMMARY", "number_of", "row_of", "run_of", "summary_of"]
+
+RUN = """runs.no, runs.id, (SELECT name FROM experiments WHERE no = runs.experiment), runs.name, runs.status,
+runs.started, runs.created_by, runs.ended, runs.duration, runs.parent, runs.archived,
+(SELECT id FROM journals WHERE no = runs.owner), runs.error_type, runs.error_message, runs.error_traceback"""
+"""What to select for `run_of`."""
+
+SUMMARY = """count, finite, nans, infs, first_step, first_time, first, last_step, last_time, last,
+min, min_step, max, max_step, sum"""
+"""The columns of a summary, in the order of its fields."""
+
+_FIRST, _LAST, _SUM = 6, 9, 14
+
+
+def run_of(row: Any) -> tuple[int, RunRow]:
+    """Return the number and the run, without tags, params and metrics, that a row of `RUN` holds."""
+    no, run, experiment, name, status, started, created_by, ended, duration, parent, archived, owner, *why = (
+        row
+    )
+    return no, RunRow(
+        id=run,
+        experiment=experiment,
+        name=name,
+        status=status,
+        started=started,
+        created_by=created_by,
+        ended=ended,
+        duration=duration,
+        parent=parent,
+        error=None if why[0] is None else RunError(*why),
+        archived=archived,
+        owner=owner,
+    )
+
+
+def row_of(run: RunRow, experiment: int, owner: int | None) -> tuple[Any, ...]:
+    """Return what the table ``runs`` keeps of a run from ``experiment`` on, in its order."""
+    error = run.error
+    return (
+        experiment,
+        run.name,
+        run.status,
+        run.started,
+        run.ended,
+        run.duration,
+        run.created_by,
+        run.parent,
+        owner,
+        error.type if error else None,
+        error.message if error else None,
+        error.traceback if error else None,
+        run.archived,
+    )
+
+
+def summary_of(row: Any) -> Summary:
+    """Return the summary that a row of `SUMMARY` holds."""
+    fields = list(row)
+    for place in (_FIRST, _LAST, _SUM):
+        if fields[place] is None:  # SQLite keeps no NaN, and these are never missing
+            fields[place] = math.nan
+    return Summary(*fields)
+
+
+def columns_of(summary: Summary) -> tuple[Any, ...]:
+    """Return a summary as the columns of `SUMMARY`; NaN becomes NULL."""
+    return astuple(summary)
+
+
+def number_of(value: str) -> float | None:
+    """Return the number that a param's canonical JSON is, or None."""
+    if value[0] in "-0123456789":
+        return float(value)
+    return {'{"$float":"Infinity"}': math.inf, '{"$float":"-Infinity"}': -math.inf}.get(value)

@@ -1,0 +1,254 @@
+"""The SQLite schema as a list of numbered migrations; docs/reference/schema.md explains the tables.
+
+To change the schema, append a migration; those that a release contained are never edited. Each
+runs in one transaction with its row in the table ``migrations``. A file that exists is copied first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "Migration", "create", "schema_version", "upgrade"]
+
+APPLICATION_ID = 0x63686D6C
+"""What the file's header says to whom it belongs: "chml" in ASCII."""
+
+
+class Migration(NamedTuple):
+    """One step from a schema to the next: what it does, within a transaction, and its name."""
+
+    name: str
+    run: Callable[[apsw.Connection], object]
+
+
+_FIRST = """
+CREATE TABLE store (
+    id      TEXT NOT NULL,               -- UUID, 32 hex digits; journals name it
+    created INTEGER NOT NULL,            -- all times are microseconds since 1970, UTC
+    synced  INTEGER NOT NULL DEFAULT 0,
+    points  INTEGER NOT NULL DEFAULT 0   -- the sum of series.count
+) STRICT;
+
+CREATE TABLE migrations (
+    version    INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    applied_at INTEGER NOT NULL,
+    chachaml   TEXT NOT NULL             -- the version that did it
+) STRICT;
+
+CREATE TABLE journals (
+    no          INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    host        TEXT NOT NULL,
+    boot        TEXT NOT NULL,
+    pid         INTEGER NOT NULL,
+    pid_started INTEGER NOT NULL,
+    started     INTEGER NOT NULL,
+    applied_to  INTEGER NOT NULL,        -- everything below this offset is in the store
+    drained_at  INTEGER NOT NULL         -- when that moved last
+) STRICT;
+
+CREATE TABLE commands (
+    id      TEXT PRIMARY KEY,            -- chosen by the client, so that a retry changes nothing
+    time    INTEGER NOT NULL,
+    receipt BLOB NOT NULL                -- msgpack
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE experiments (
+    no          INTEGER PRIMARY KEY,     -- 0: of runs whose start has not arrived yet
+    name        TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL DEFAULT '',
+    owner       TEXT NOT NULL DEFAULT '',
+    created     INTEGER NOT NULL
+) STRICT;
+INSERT INTO experiments (no, name, created) VALUES (0, '', 0);
+
+CREATE TABLE keys (                      -- names of params, metrics and tags
+    no   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE runs (
+    no              INTEGER PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE,
+    short           TEXT GENERATED ALWAYS AS (substr(id, -8)) VIRTUAL,
+    experiment      INTEGER NOT NULL,
+    name            TEXT NOT NULL,
+    status          TEXT NOT NULL,       -- running, completed, failed, interrupted or crashed
+    started         INTEGER NOT NULL,
+    ended           INTEGER,
+    duration        INTEGER,             -- microseconds by the monotonic clock, over all resumes
+    created_by      TEXT NOT NULL,
+    parent          TEXT,                -- a run's id
+    owner           INTEGER,             -- the journal whose process decides whether the run lives
+    error_type      TEXT,
+    error_message   TEXT,
+    error_traceback TEXT,
+    archived        INTEGER              -- when
+) STRICT;
+CREATE INDEX runs_by_short ON runs (short);
+CREATE INDEX runs_by_start ON runs (started);
+CREATE INDEX runs_by_experiment ON runs (experiment, started, status);
+CREATE INDEX runs_by_status ON runs (status, started);
+CREATE INDEX runs_by_name ON runs (name, started);
+CREATE INDEX runs_by_creator ON runs (created_by, started);
+CREATE INDEX runs_by_parent ON runs (parent, started) WHERE parent IS NOT NULL;
+CREATE INDEX runs_alive ON runs (owner) WHERE status = 'running';
+
+CREATE TABLE participants (              -- whose journals wrote to which runs
+    run     INTEGER NOT NULL,
+    journal INTEGER NOT NULL,
+    PRIMARY KEY (run, journal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX participants_by_journal ON participants (journal);
+
+CREATE TABLE params (
+    run    INTEGER NOT NULL,
+    key    INTEGER NOT NULL,
+    value  TEXT NOT NULL,                -- canonical JSON
+    number REAL,                         -- the value if it is a number, for comparing; NaN has none
+    PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tags (
+    run   INTEGER NOT NULL,
+    key   INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE conflicts (
+    no   INTEGER PRIMARY KEY,
+    run  INTEGER NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
+CREATE INDEX conflicts_by_run ON conflicts (run);
+
+CREATE TABLE series (
+    run        INTEGER NOT NULL,
+    key        INTEGER NOT NULL,
+    experiment INTEGER NOT NULL,         -- the run's, so that the best run is found in an index
+    started    INTEGER NOT NULL,         -- the run's
+    count      INTEGER NOT NULL,
+    finite     INTEGER NOT NULL,
+    nans       INTEGER NOT NULL,
+    infs       INTEGER NOT NULL,
+    first_step INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first      REAL,                     -- there is always a first and a last: NULL is NaN
+    last_step  INTEGER NOT NULL,
+    last_time  INTEGER NOT NULL,
+    last       REAL,
+    min        REAL,                     -- of finite values: NULL while there is none
+    min_step   INTEGER,
+    max        REAL,
+    max_step   INTEGER,
+    sum        REAL,                     -- NULL is NaN: it overflowed in both directions
+    tail       BLOB NOT NULL,            -- up to 16 newest points: int64 step, int64 time, float64 value
+    PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX series_by_max ON series (experiment, key, max, started) WHERE max IS NOT NULL;
+CREATE INDEX series_by_min ON series (experiment, key, min, started) WHERE min IS NOT NULL;
+
+CREATE TABLE chunks (                    -- older points than the tail's, in the order of arrival
+    run      INTEGER NOT NULL,
+    key      INTEGER NOT NULL,
+    no       INTEGER NOT NULL,
+    count    INTEGER NOT NULL,
+    min_step INTEGER NOT NULL,
+    max_step INTEGER NOT NULL,
+    sketch   BLOB,                       -- before the data: reading it does not walk the data's pages
+    data     BLOB NOT NULL,
+    PRIMARY KEY (run, key, no)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feed (                      -- one row per applied batch
+    cursor INTEGER PRIMARY KEY,
+    time   INTEGER NOT NULL,
+    runs   TEXT NOT NULL                 -- JSON array of runs.no that the batch touched
+) STRICT;
+"""
+
+
+def _first(db: apsw.Connection) -> None:
+    db.execute(_FIRST)
+    db.execute("INSERT INTO store (id, created) VALUES (?, ?)", (uuid.uuid4().hex, time.time_ns() // 1000))
+
+
+MIGRATIONS = (Migration("runs, params, tags, series and the feed", _first),)
+
+
+def schema_version(db: apsw.Connection) -> int:
+    """Return the number of the last migration that was run; 0 for an empty file."""
+    return int(db.execute("PRAGMA user_version").get)
+
+
+def create(db: apsw.Connection, migrations: Sequence[Migration]) -> None:
+    """Bring an empty file to the newest schema, in one transaction; nothing if somebody else did."""
+    with _Immediate(db):
+        if schema_version(db) == 0:
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            for number, migration in enumerate(migrations, 1):
+                _run(db, number, migration)
+
+
+def upgrade(db: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    """Bring an existing file to the newest schema, after copying it to ``<name>.v<version>.bak``.
+
+    Several processes may do this at once: each migration is run by one of them.
+    """
+    copied = False
+    while schema_version(db) < len(migrations):
+        with _Immediate(db):
+            done = schema_version(db)
+            if done >= len(migrations):
+                return
+            if not copied:
+                _copy(path, path.with_name(f"{path.name}.v{done}.bak"))
+                copied = True
+            _run(db, done + 1, migrations[done])
+
+
+def _run(db: apsw.Connection, number: int, migration: Migration) -> None:
+    migration.run(db)
+    # Not by importlib.metadata: it takes 30 ms to import, in everybody's first run.
+    version: str = sys.modules["chachaml"].__version__
+    ledger = (number, migration.name, time.time_ns() // 1000, version)
+    db.execute("INSERT INTO migrations VALUES (?, ?, ?, ?)", ledger)
+    db.execute(f"PRAGMA user_version = {number}")
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy the store; the caller holds the write lock, so nothing changes meanwhile."""
+    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}.tmp")
+    with closing(apsw.Connection(str(path))) as source, closing(apsw.Connection(str(unfinished))) as target:
+        with target.backup("main", source, "main") as backup:
+            backup.step()
+        # The copy is for keeping: one file, not three.
+        target.execute("PRAGMA journal_mode = DELETE")
+    unfinished.replace(copy)
+
+
+class _Immediate:
+    """A transaction that takes the write lock at once."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")

@@ -1,0 +1,209 @@
+"""The store in one SQLite file: `open_sqlite`.
+
+Written through apsw, whose wheels carry a current SQLite. The file is in WAL mode: readers never
+wait for the writer. docs/reference/schema.md describes the tables.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from chachaml.core.changes import Batch, JournalInfo, Receipt
+from chachaml.core.errors import BadValue, NotFound
+from chachaml.core.ids import short
+from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
+from chachaml.store import reads
+from chachaml.store.database import Database, open_database
+from chachaml.store.protocol import Feed
+from chachaml.store.schema import MIGRATIONS, Migration, schema_version
+from chachaml.store.writes import Names, Writes
+
+__all__ = ["SQLiteStore", "open_sqlite"]
+
+
+def open_sqlite(
+    path: str | os.PathLike[str], *, create: bool = True, migrations: Sequence[Migration] = MIGRATIONS
+) -> SQLiteStore:
+    """Open the store in the file at `path`, bringing its schema up to date.
+
+    A file of an older schema is copied to ``<name>.v<version>.bak`` first. One that cannot be
+    written, or whose folder cannot, is opened for reading.
+
+    Args:
+        path: The file.
+        create: Make the store if there is none.
+        migrations: The schema's history.
+
+    Raises:
+        ForeignFile: Not a chachaml store; left untouched.
+        SchemaTooNew: Written by a newer chachaml; left untouched.
+        StoreDamaged: Corrupted.
+        StoreUnavailable: Missing, or it cannot be opened just now.
+    """
+    return SQLiteStore(open_database(Path(path).absolute(), migrations, make=create))
+
+
+class SQLiteStore:
+    """Keeps runs in a SQLite file; see `chachaml.store.protocol` for what it promises.
+
+    Attributes:
+        id: The store's id.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._names = Names()
+        with database.reading() as db:
+            self.id: str = db.execute("SELECT id FROM store").get
+
+    def __repr__(self) -> str:
+        return f"<chachaml SQLite store {str(self._database.path)!r}>"
+
+    # writing --------------------------------------------------------------------------------------
+
+    def apply(self, batch: Batch) -> Receipt:
+        """Apply `batch` in one transaction.
+
+        Raises:
+            StoreUnavailable: The store could not be written just now; nothing changed.
+            StoreDamaged: The store's file is corrupted.
+        """
+        with self._database.writing() as db:
+            try:
+                return self._apply(db, batch)
+            except BaseException:
+                self._names.forget()
+                raise
+
+    def _apply(self, db: apsw.Connection, batch: Batch) -> Receipt:
+        if batch.command and (known := _receipt(db, batch.command)):
+            return known
+        now = time.time_ns() // 1000
+        journal, applied_to = _journal(db, batch.journal, now) if batch.journal else (0, 0)
+        if batch.journal and batch.start != applied_to:
+            return Receipt(False, applied_to, db.execute("SELECT coalesce(max(cursor), 0) FROM feed").get)
+        writes = Writes(db, self._names, (journal, batch.journal.id if batch.journal else ""))
+        conflicts = tuple(writes.take(batch.changes))
+        writes.save()
+        cursor = writes.save_batch(now)
+        if writes.points:
+            db.execute("UPDATE store SET points = points + ?", (writes.points,))
+        receipt = Receipt(True, batch.end if journal else 0, cursor, conflicts)
+        if journal:
+            moved = "UPDATE journals SET applied_to = ?, drained_at = ? WHERE no = ?"
+            db.execute(moved, (batch.end, now, journal))
+        if batch.command:
+            row = (batch.command, now, msgspec.msgpack.encode(receipt))
+            db.execute("INSERT INTO commands VALUES (?, ?, ?)", row)
+        return receipt
+
+    def applied_to(self, journal: str) -> int:
+        """Return the logical offset up to which `journal` is applied; 0 for an unknown one."""
+        with self._database.reading() as db:
+            return db.execute("SELECT applied_to FROM journals WHERE id = ?", (journal,)).get or 0
+
+    def sync(self) -> None:
+        """Return once everything applied so far survives a power failure."""
+        self._database.sync()
+
+    def close(self) -> None:
+        """Release the file; closing twice is fine."""
+        self._database.close()
+
+    # reading --------------------------------------------------------------------------------------
+
+    def get_run(self, run: str) -> RunRow:
+        """Return the run of that whole id, with params, metrics, tags and conflicts.
+
+        Raises:
+            NotFound: No such run.
+        """
+        with self._database.reading() as db:
+            return reads.get_run(db, run)
+
+    def find_runs(self, query: RunQuery) -> Page:
+        """Return one page of the runs that match; tags are filled, params and metrics if asked for.
+
+        Raises:
+            BadValue: A limit below 1, or a cursor that is not one.
+        """
+        with self._database.reading() as db:
+            return reads.find_runs(db, query)
+
+    def read_series(
+        self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
+    ) -> Series:
+        """Return the points of one metric.
+
+        Args:
+            run: Whole id.
+            key: The metric's key.
+            window: Steps from and to, both included; None for all.
+            max_points: At most that many points (at least 5), picked so that extremes stay; None for all.
+
+        Raises:
+            NotFound: No such run, or it has no such metric.
+            BadValue: `max_points` below 5.
+        """
+        from chachaml.store import chunks
+
+        if max_points is not None and max_points < 5:
+            raise BadValue(f"max_points must be 5 or more, not {max_points}")
+        with self._database.reading() as db:
+            run_no, key_no = reads.numbers(db, run, key)
+            query = "SELECT tail FROM series WHERE run = ? AND key = ?"
+            tail = db.execute(query, (run_no, key_no)).get
+            if tail is None:
+                raise NotFound(f"run {short(run)} has no metric {key!r}")
+            points, total = chunks.read(db, run_no, key_no or 0, tail, window, max_points)
+        return Series(
+            run=run,
+            key=key,
+            steps=points.steps,
+            times=points.times,
+            values=points.values,
+            total=total,
+            sampled=len(points) < total,
+        )
+
+    def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
+        """Return the batches applied after `cursor` (0 for the beginning), oldest first."""
+        with self._database.reading() as db:
+            return reads.changes_since(db, cursor, limit)
+
+    def info(self) -> StoreInfo:
+        """Return what the store is and how much it holds."""
+        with self._database.reading() as db:
+            runs = db.execute("SELECT count(*) FROM runs").get
+            points = db.execute("SELECT points FROM store").get
+            version = schema_version(db)
+        return StoreInfo(self.id, "sqlite", str(self._database.path), version, runs, points)
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the store, in words; empty when all is well."""
+        from chachaml.store.checking import problems
+
+        return problems(self._database)
+
+
+def _receipt(db: apsw.Connection, command: str) -> Receipt | None:
+    found = db.execute("SELECT receipt FROM commands WHERE id = ?", (command,)).get
+    return None if found is None else msgspec.msgpack.decode(found, type=Receipt)
+
+
+def _journal(db: apsw.Connection, info: JournalInfo, now: int) -> tuple[int, int]:
+    """Return the number of a journal and how far it is applied; one that was never seen is added."""
+    query = "SELECT no, applied_to FROM journals WHERE id = ?"
+    found: tuple[int, int] | None = db.execute(query, (info.id,)).fetchone()
+    if found is not None:
+        return found
+    row = (info.id, info.host, info.boot, info.pid, info.pid_started, info.time, now)
+    insert = """INSERT INTO journals (id, host, boot, pid, pid_started, started, drained_at, applied_to)
+        VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING no"""
+    return db.execute(insert, row).get, 0

@@ -1,0 +1,301 @@
+"""One transaction's changes: judged by the rules one by one, then written in bulk."""
+# ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import apsw
+import msgspec
+
+from chachaml.core.changes import (
+    Change,
+    Conflicted,
+    OwnerLost,
+    ParamsLogged,
+    PointsLogged,
+    RunStarted,
+    TagsRemoved,
+    TagsSet,
+    time_of,
+)
+from chachaml.core.model import RunRow
+from chachaml.core.rules import advance, is_stub, lose_owner, merge_param, stub
+from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
+from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
+
+__all__ = ["Names", "Writes"]
+
+_Cell = tuple[int, int]
+"""The numbers of a run and a key."""
+
+_Row = tuple[Any, ...]
+
+_json = msgspec.json.Encoder().encode
+
+
+class Names:
+    """The numbers of keys and experiments, remembered: rows of theirs never change or go.
+
+    To be used within a transaction that writes; `forget` them when it fails.
+    """
+
+    _MOST = 100_000
+
+    def __init__(self) -> None:
+        self._keys: dict[str, int] = {}
+        self._experiments: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Drop what may have been rolled back."""
+        self._keys.clear()
+        self._experiments.clear()
+
+    def key(self, db: apsw.Connection, name: str) -> int:
+        """Return the number of a key, given one if it is new."""
+        if (no := self._keys.get(name)) is None:
+            if len(self._keys) >= self._MOST:
+                self._keys.clear()
+            no = db.execute("SELECT no FROM keys WHERE name = ?", (name,)).get
+            if no is None:
+                no = db.execute("INSERT INTO keys (name) VALUES (?) RETURNING no", (name,)).get
+            self._keys[name] = no
+        return no
+
+    def experiment(self, db: apsw.Connection, name: str, time: int) -> int:
+        """Return the number of an experiment, made at `time` if it is new."""
+        if (no := self._experiments.get(name)) is None:
+            no = db.execute("SELECT no FROM experiments WHERE name = ?", (name,)).get
+            if no is None:
+                insert = "INSERT INTO experiments (name, created) VALUES (?, ?) RETURNING no"
+                no = db.execute(insert, (name, time)).get
+            self._experiments[name] = no
+        return no
+
+
+@dataclass(slots=True)
+class _Run:
+    no: int
+    row: RunRow
+    saved: RunRow | None
+    """As the database has it; None for a new one, of which it has nothing else either."""
+
+
+class Writes:
+    """What one transaction writes: first `take` the changes, then `save` them.
+
+    Args:
+        db: A connection within a transaction.
+        names: Numbers known already.
+        journal: Number and id of the journal that says so; (0, "") for a command.
+    """
+
+    def __init__(self, db: apsw.Connection, names: Names, journal: tuple[int, str]) -> None:
+        self._db, self._names = db, names
+        self._journal, self._journal_id = journal
+        self._runs: dict[str, _Run] = {}
+        self._next = 0
+        self._params: dict[_Cell, str | None] = {}
+        self._tags: dict[_Cell, str | None] = {}
+        self._points: dict[tuple[str, str], list[PointsLogged]] = {}
+        self._new_params: list[tuple[int, int, str, float | None]] = []
+        self._touched: dict[str, None] = {}
+        self._conflicts: list[Conflicted] = []
+        self.points = 0
+        """How many points there were."""
+
+    # judging --------------------------------------------------------------------------------------
+
+    def take(self, changes: Sequence[Change]) -> list[Conflicted]:
+        """Apply the rules to `changes`, in order; return what contradicted what was there before."""
+        self._load({change.run for change in changes if not isinstance(change, OwnerLost)})
+        for change in changes:
+            if isinstance(change, OwnerLost):
+                self._lose(change)
+                continue
+            run = self._runs.get(change.run) or self._make(change.run, time_of(change))
+            starts = is_stub(run.row)
+            run.row, what = advance(run.row, change, self._journal_id)
+            self._touched[change.run] = None
+            if what:
+                self._conflicts.append(Conflicted(change.run, what))
+            match change:
+                case PointsLogged():
+                    self._points.setdefault((change.run, change.key), []).append(change)
+                case ParamsLogged():
+                    self._take_params(run, change)
+                case RunStarted() if starts:
+                    # Whatever was set before the start arrived was set after the run had started.
+                    self._take_tags(run, change.tags, weakly=True)
+                case TagsSet():
+                    self._take_tags(run, change.tags)
+                case TagsRemoved():
+                    self._take_tags(run, dict.fromkeys(change.keys))
+        return self._conflicts
+
+    def _load(self, ids: set[str]) -> None:
+        """Get the runs of these ids, as far as there are any."""
+        query = f"SELECT {RUN} FROM runs WHERE id IN (SELECT value FROM json_each(?))"
+        for row in self._db.execute(query, (_json(list(ids)).decode(),)):
+            self._add(*run_of(row))
+        self._next = self._db.execute("SELECT coalesce(max(no), 0) + 1 FROM runs").get
+
+    def _add(self, no: int, row: RunRow) -> _Run:
+        run = self._runs[row.id] = _Run(no, row, saved=row)
+        return run
+
+    def _make(self, name: str, time: int) -> _Run:
+        run = self._runs[name] = _Run(self._next, stub(name, time), saved=None)
+        self._next += 1
+        return run
+
+    def _lose(self, change: OwnerLost) -> None:
+        """Let the runs crash that the journal owned, or that nobody owns and it wrote to."""
+        self._save_runs()
+        found = self._db.execute(
+            f"""WITH lost AS (SELECT no FROM journals WHERE id = :id) SELECT {RUN} FROM runs
+            WHERE status = 'running' AND (owner = (SELECT no FROM lost) OR owner IS NULL AND no IN
+            (SELECT run FROM participants WHERE journal = (SELECT no FROM lost)))""",
+            {"id": change.journal},
+        )
+        for no, row in [run_of(row) for row in found]:
+            run = self._runs.get(row.id) or self._add(no, row)
+            run.row = lose_owner(run.row, change, joined=True)
+            self._touched[row.id] = None
+
+    def _take_params(self, run: _Run, change: ParamsLogged) -> None:
+        for name, value in change.params.items():
+            cell = (run.no, self._names.key(self._db, name))
+            kept = self._params[cell] if cell in self._params else self._kept("params", run, cell)
+            self._params[cell], what = merge_param(kept, value)
+            if kept is None:
+                self._new_params.append((*cell, value, number_of(value)))
+            elif what:
+                self._conflicts.append(Conflicted(run.row.id, f"param {name!r}: {what}"))
+
+    def _take_tags(self, run: _Run, tags: Mapping[str, str | None], *, weakly: bool = False) -> None:
+        """Set tags, or remove those that are None; `weakly` leaves those that are set alone."""
+        for name, value in tags.items():
+            cell = (run.no, self._names.key(self._db, name))
+            if weakly:
+                kept = self._tags[cell] if cell in self._tags else self._kept("tags", run, cell)
+                value = value if kept is None else kept
+            self._tags[cell] = value
+
+    def _kept(self, table: str, run: _Run, cell: _Cell) -> str | None:
+        if run.saved is None:
+            return None
+        value: str | None = self._db.execute(f"SELECT value FROM {table} WHERE run = ? AND key = ?", cell).get
+        return value
+
+    # writing --------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write all that was taken, but for the batch itself."""
+        new = {name for name, run in self._runs.items() if run.saved is None}
+        self._save_runs()
+        _insert(self._db, "INSERT INTO params", self._new_params)
+        kept = [(*cell, value) for cell, value in self._tags.items() if value is not None]
+        _insert(self._db, "INSERT OR REPLACE INTO tags", kept)
+        gone = [cell for cell, value in self._tags.items() if value is None]
+        self._db.executemany("DELETE FROM tags WHERE run = ? AND key = ?", gone)
+        self._db.executemany(
+            "INSERT INTO conflicts (run, what) VALUES (?, ?)",
+            [(self._runs[conflict.run].no, conflict.what) for conflict in self._conflicts],
+        )
+        self._save_points(new)
+
+    def save_batch(self, time: int) -> int:
+        """Write that there was a batch; return its cursor in the feed."""
+        touched = _json([self._runs[run].no for run in self._touched]).decode()
+        insert = "INSERT INTO feed (time, runs) VALUES (?, ?) RETURNING cursor"
+        cursor: int = self._db.execute(insert, (time, touched)).get
+        return cursor
+
+    def _save_runs(self) -> None:
+        changed = [run for run in self._runs.values() if run.row is not run.saved]
+        new = [(run.no, run.row.id, *self._row_of(run.row)) for run in changed if run.saved is None]
+        _insert(self._db, f"INSERT INTO runs ({_RUN_COLUMNS})", new)
+        for run in changed:
+            if run.saved is not None and run.saved != run.row:
+                self._update_run(run)
+            run.saved = run.row
+        if self._journal:
+            wrote = [(self._runs[run].no, self._journal) for run in self._touched]
+            _insert(self._db, "INSERT OR IGNORE INTO participants", wrote)
+
+    def _update_run(self, run: _Run) -> None:
+        row, saved = self._row_of(run.row), run.saved
+        update = f"UPDATE runs SET ({_RUN_COLUMNS.removeprefix('no, id, ')}) = {_marks(row)} WHERE no = ?"
+        self._db.execute(update, (*row, run.no))
+        if saved and (saved.experiment, saved.started) != (run.row.experiment, run.row.started):
+            home = "UPDATE series SET experiment = ?, started = ? WHERE run = ?"
+            self._db.execute(home, (row[0], run.row.started, run.no))
+
+    def _row_of(self, run: RunRow) -> _Row:
+        experiment = self._names.experiment(self._db, run.experiment, run.started)
+        if run.owner in (None, self._journal_id):
+            owner = self._journal if run.owner else None
+        else:
+            owner = self._db.execute("SELECT no FROM journals WHERE id = ?", (run.owner,)).get
+        return row_of(run, experiment, owner)
+
+    def _save_points(self, new: set[str]) -> None:
+        rows = []
+        for (name, key), changes in self._points.items():
+            run, key_no = self._runs[name], self._names.key(self._db, key)
+            fresh = self._fresh(run.no, key_no, changes, known=name not in new)
+            if fresh:
+                experiment = self._names.experiment(self._db, run.row.experiment, run.row.started)
+                rows.append((run.no, key_no, experiment, run.row.started, *fresh))
+        _insert(self._db, "INSERT INTO series", rows)
+
+    def _fresh(self, run: int, key: int, changes: list[PointsLogged], *, known: bool) -> _Row | None:
+        """Add points to their series; return what to insert if it is new, from ``count`` to ``tail``."""
+        steps, times, values = (
+            b"".join([getattr(change, name) for change in changes]) for name in ("steps", "times", "values")
+        )
+        count = len(values) // 8
+        if not count:
+            return None
+        self.points += count
+        query = f"SELECT tail, {SUMMARY} FROM series WHERE run = ? AND key = ?"
+        old = self._db.execute(query, (run, key)).fetchone() if known else None
+        tail: bytes = old[0] if old else b""
+        if len(tail) + count * POINT.size <= TAIL * POINT.size:
+            new = pack(steps, times, values)
+            summary, tail = summarise(unpack(new)), tail + new
+        else:
+            from chachaml.store import chunks
+
+            points = chunks.columns(steps, times, values)
+            summary, tail = chunks.summarise(points), chunks.append(self._db, run, key, tail, points)
+        if old is None:
+            return (*columns_of(summary), tail)
+        row = (*columns_of(merge(summary_of(old[1:]), summary)), tail)
+        self._db.execute(_UPDATE_SERIES, (*row, run, key))
+        return None
+
+
+_RUN_COLUMNS = """no, id, experiment, name, status, started, ended, duration, created_by, parent, owner,
+error_type, error_message, error_traceback, archived"""
+
+
+def _marks(row: _Row) -> str:
+    return "(" + ",".join("?" * len(row)) + ")"
+
+
+_UPDATE_SERIES = f"UPDATE series SET ({SUMMARY}, tail) = {_marks((None,) * 16)} WHERE run = ? AND key = ?"
+
+
+def _insert(db: apsw.Connection, into: str, rows: Sequence[_Row]) -> None:
+    """Insert many rows with few statements: each of them gives up the GIL, and has to get it back."""
+    at = 0
+    for size in (64, 8, 1):
+        while len(rows) - at >= size:
+            values = ",".join([_marks(rows[0])] * size)
+            db.execute(f"{into} VALUES {values}", list(chain.from_iterable(rows[at : at + size])))
+            at += size
