@@ -26,9 +26,9 @@ def measure(bench: Bench) -> Section:
     rows = []
     for tool in bench.pythons:
         with bench.reporting(tool, "after SIGKILL"), bench.folder() as folder:
-            worker = bench.begin(folder, "crash.log_slowly", tool, n=n)
-            worker.line()
-            worker.kill()
+            with bench.begin(folder, "crash.log_slowly", tool, n=n) as worker:
+                worker.line()
+                worker.kill()
             left = bench.work(folder, "crash.count", tool)["count"]
             rows.append([tool, f"{n:,}", f"{left:,}", f"{n - left:,}"])
             if tool == "chachaml":

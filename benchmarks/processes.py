@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.environments import ROOT, InstallFailed
 
@@ -69,24 +69,25 @@ class Worker:
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """End the process, if it still lives, and what it may have left behind."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+        self._log.close()
+
     def wait(self) -> None:
-        """Wait for the end of the process, and end what it may have left behind."""
-        self._process.communicate(timeout=120)
-        self._end_session()
+        """Wait for the process to end."""
+        self._process.wait(timeout=120)
 
     def kill(self) -> None:
         """SIGKILL the process; helpers that it started get a second to save what they have."""
         self._process.kill()
         self._process.wait()
         time.sleep(1)
-        self._end_session()
-
-    def _end_session(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
 
     def _last_words(self) -> str:
         self._process.wait()
@@ -132,9 +133,9 @@ class Bench:
         Raises:
             WorkFailed: The process failed.
         """
-        worker = self.begin(folder, function, tool, **arguments)
-        answer = worker.line()
-        worker.wait()
+        with self.begin(folder, function, tool, **arguments) as worker:
+            answer = worker.line()
+            worker.wait()
         return answer
 
     @contextlib.contextmanager

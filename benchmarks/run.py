@@ -23,9 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     bench = _quick() if options.quick else _full(options.peers)
     sections = measure(bench, options.only)
-    command = " ".join(["python -m benchmarks.run", *(sys.argv[1:] if arguments is None else arguments)])
     tools = [f"{tool} {_version(python, tool)}" for tool, python in bench.pythons.items()]
-    text = page(command, machine(Path(tempfile.gettempdir())), tools, sections, bench.failures)
+    text = page(_command(options), machine(Path(tempfile.gettempdir())), tools, sections, bench.failures)
     options.output.write_text(text)
     print(f"written to {options.output.name}", file=sys.stderr)
     return 0
@@ -62,6 +61,18 @@ class NamesOf:
         if unknown := [name for name in names if name not in self.known]:
             raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(self.known)}")
         return names
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command that does this again; where the page goes is left out."""
+    command = ["python -m benchmarks.run"]
+    if options.quick:
+        command.append("--quick")
+    if options.only != list(SUBJECTS):
+        command.append("--only " + ",".join(options.only))
+    if options.peers != list(pins()):
+        command.append("--peers " + ",".join(options.peers))
+    return " ".join(command)
 
 
 def _quick() -> Bench:

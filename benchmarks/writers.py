@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.clock import run_loop
@@ -69,16 +70,24 @@ def measure(bench: Bench) -> Section:
 
 
 def _together(bench: Bench, tool: str, n: int, *, shared: bool) -> tuple[float, int, int]:
-    """Return the seconds until all is stored, how many points are read back, and how many workers failed."""
+    """Return the seconds until all is stored, how many points are read back, and how many failed."""
     with bench.folder() as folder:
-        owner = bench.begin(folder, "writers.begin_run", tool)
-        run = owner.line()["run"] if shared else ""
-        if not shared:
-            owner.line()
-            owner.go()
-            owner.wait()
+        with bench.begin(folder, "writers.begin_run", tool) as owner:
+            run = owner.line()["run"]
+            if not shared:
+                owner.go()
+                owner.wait()
+            seconds, errors = _race(bench, folder, tool, n, run if shared else "")
+            if shared:
+                owner.go()
+                owner.wait()
+        return seconds, bench.work(folder, "writers.count", tool)["count"], errors
+
+
+def _race(bench: Bench, folder: Path, tool: str, n: int, run: str) -> tuple[float, int]:
+    with ExitStack() as running:
         workers = [
-            bench.begin(folder, "writers.write", tool, n=n, index=index, run=run)
+            running.enter_context(bench.begin(folder, "writers.write", tool, n=n, index=index, run=run))
             for index in range(PROCESSES)
         ]
         for worker in workers:
@@ -86,19 +95,15 @@ def _together(bench: Bench, tool: str, n: int, *, shared: bool) -> tuple[float, 
         begin = time.time()
         for worker in workers:
             worker.go()
-        ends, errors = [], 0
+        ends, errors = [begin], 0
         for worker in workers:
             try:
                 ends.append(worker.line()["end"])
+                worker.wait()
             except WorkFailed as error:
                 errors += 1
                 bench.failures.append(f"{tool}, one of {PROCESSES} processes: {error}")
-            worker.wait()
-        if shared:
-            owner.go()
-            owner.wait()
-        read = bench.work(folder, "writers.count", tool)["count"]
-        return max(ends, default=begin) - begin, read, errors
+        return max(ends) - begin, errors
 
 
 def begin_run(folder: Path, tool: str) -> Result:
