@@ -11,10 +11,16 @@ from random import Random
 
 import pytest
 
+from chachaml.core.changes import Batch, Receipt
+from chachaml.journal.drainer import Drain
 from chachaml.store.memory import MemoryStore
 
 from .judge import judge
+from .processes import Clock, Process
 from .simulation import Simulation
+from .world import DiskSource, FlakyStore
+
+RUN = "0" * 32
 
 SOAK = bool(os.environ.get("CHACHAML_SOAK"))
 SEED = int(os.environ.get("CHACHAML_SEED", Random().randrange(10**9)))
@@ -32,11 +38,64 @@ def test_whatever_happens_nothing_acknowledged_is_lost_doubled_or_out_of_order(p
             raise AssertionError(f"schedule {seed} failed: {error!r}") from error
 
 
-@pytest.mark.parametrize(
-    "seed", [6, 45, 50, 105, 112, 129, 141, 250, 258, 1111, 1475, 1986], ids="schedule {}".format
-)
-def test_schedules_that_once_failed_pass(seed: int) -> None:
-    judge(Simulation(seed).run())
+def process(store: FlakyStore) -> Process:
+    random = Random(4)
+    return Process(1, random, Clock(random), store)
+
+
+def log_points(process: Process, count: int) -> None:
+    number = process._number(RUN, "a")
+    for _ in range(count):
+        value = process.clock.value()
+        process.journal.append(process.journal.point(number, 0, 0, value))
+
+
+def values(store: FlakyStore) -> list[float]:
+    return store.inner.read_series(RUN, "a").values.tolist()
+
+
+def steady_store() -> FlakyStore:
+    return FlakyStore(Random(0), 0.0, lambda: None)
+
+
+def test_a_drainer_that_was_overtaken_still_knows_what_its_segment_declared() -> None:
+    store = steady_store()
+    writer = process(store)
+    helper = Drain(DiskSource(writer.disk, alive=True), store)
+
+    class Overtaken:
+        applied_to = store.applied_to
+
+        def apply(self, batch: Batch) -> Receipt:
+            helper.run()
+            return store.apply(batch)
+
+    drain = Drain(DiskSource(writer.disk, written=writer.journal.end), Overtaken())
+    log_points(writer, 2)
+    drain.step()
+    log_points(writer, 2)
+    drain.run()
+    assert values(store) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_copy_of_a_living_journal_is_drained_no_further_than_it_was_written() -> None:
+    store = steady_store()
+    writer = process(store)
+    log_points(writer, 2)
+    Drain(DiskSource(writer.disk.copy()), store).run()
+    log_points(writer, 2)
+    writer.drain.run()
+    assert values(store) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_sync_leaves_no_segment_out() -> None:
+    writer = process(steady_store())
+    log_points(writer, 200)
+    writer.sync()
+    log_points(writer, 200)
+    writer.sync()
+    assert len(writer.disk.segments) > 4
+    assert all(segment.synced == segment.position for segment in writer.disk.segments)
 
 
 def test_a_schedule_follows_from_its_seed() -> None:
@@ -56,7 +115,7 @@ def judged() -> Simulation:
 
 
 def stored(store: MemoryStore) -> list[tuple[int, int, float]]:
-    run = store._runs["0" * 32]
+    run = store._runs[RUN]
     return next(points for points in run.points.values() if len(points) > 2)
 
 
@@ -78,7 +137,7 @@ def invent(store: MemoryStore) -> None:
 
 
 def end_it(store: MemoryStore) -> None:
-    run = store._runs["0" * 32]
+    run = store._runs[RUN]
     other = "failed" if run.row.status != "failed" else "completed"
     run.row = type(run.row)(run.row.id, "e", "n", other, run.row.started, owner=run.row.owner)  # type: ignore[arg-type]
 
