@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chachaml.store.sqlite import open_sqlite
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -32,6 +31,7 @@ from chachaml.core.changes import (
 from chachaml.core.model import MetricOrder, RunQuery, RunRow, Summary
 from chachaml.store.memory import MemoryStore
 from chachaml.store.protocol import Feed, Store
+from chachaml.store.sqlite import open_sqlite
 from chachaml.testing import ended, points, started
 
 RUNS = [f"{letter}" * 32 for letter in "abc"]
