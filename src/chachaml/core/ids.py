@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 __all__ = ["is_id", "new_id", "readable_name", "short"]
 
@@ -24,7 +25,7 @@ _NOUNS = (
 def new_id() -> str:
     """Return a fresh UUIDv7 (RFC 9562) as 32 lowercase hex digits; later ids sort later."""
     stamp = time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF
-    noise = int.from_bytes(os.urandom(10), "big")
+    noise = _noise()
     low = (noise & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
     return f"{stamp << 80 | 0x7 << 76 | (noise >> 68) << 64 | low:032x}"
 
@@ -42,7 +43,32 @@ def short(run_id: str) -> str:
 def readable_name() -> str:
     """Return a name such as ``brave-otter-417``."""
     # Not the random module: a user's random.seed(0) must neither repeat names nor be disturbed by them.
-    pick = int.from_bytes(os.urandom(8), "big")
+    pick = _noise()
     pick, adjective = divmod(pick, len(_ADJECTIVES))
     pick, noun = divmod(pick, len(_NOUNS))
     return f"{_ADJECTIVES[adjective]}-{_NOUNS[noun]}-{100 + pick % 900}"
+
+
+_drawn: Iterator[int] = iter(())
+
+
+def _noise() -> int:
+    """Return 80 random bits of the operating system's."""
+    global _drawn
+    # Drawn 64 at a time: a system call gives up the interpreter's lock, and beside busy threads
+    # getting it back takes milliseconds.
+    if (bits := next(_drawn, None)) is None:
+        data = os.urandom(640)
+        _drawn = iter([int.from_bytes(data[at : at + 10], "big") for at in range(0, 640, 10)])
+        bits = next(_drawn)
+    return bits
+
+
+def _draw_anew() -> None:
+    global _drawn
+    _drawn = iter(())
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child must not draw what its parent draws.
+    os.register_at_fork(after_in_child=_draw_anew)

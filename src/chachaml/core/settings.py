@@ -70,11 +70,12 @@ def current_user() -> str:
 
 @cache
 def _system_user() -> str:
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        return os.environ.get("USERNAME") or "user"
+    else:  # noqa: RET505 - the type checker tells platforms apart by this
         import pwd
 
         try:
             return pwd.getpwuid(os.getuid()).pw_name
         except KeyError:
             return os.environ.get("USER") or str(os.getuid())
-    return os.environ.get("USERNAME") or "user"
