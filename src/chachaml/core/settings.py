@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
+from zlib import crc32
 
 __all__ = [
     "current_user",
@@ -52,7 +52,8 @@ def spare_journals(store: Path) -> list[Path]:
 
     The user's state folder survives a restart; the temporary folder may not.
     """
-    name = blake2b(str(store).encode(), digest_size=8).hexdigest()
+    path = str(store).encode(errors="surrogateescape")
+    name = f"{crc32(path):08x}{crc32(path[::-1]):08x}"
     uid = os.getuid() if hasattr(os, "getuid") else "user"
     # Not tempfile.gettempdir(): it loads much and writes a trial file, on every read.
     temporary = Path(os.environ.get("TMPDIR") or "/tmp") / f"chachaml-{uid}" / "journals" / name  # noqa: S108

@@ -8,7 +8,6 @@ process's start time and the machine's boot id decide instead.
 from __future__ import annotations
 
 import os
-import socket
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -90,6 +89,10 @@ def lives(info: JournalInfo) -> bool | None:
 
 @cache
 def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket
+
     return socket.gethostname()
 
 
