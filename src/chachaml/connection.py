@@ -23,10 +23,32 @@ from chachaml.journal.recovery import Recovered, journal_folders, reap, recover
 if TYPE_CHECKING:
     from chachaml.store.protocol import Store
 
-__all__ = ["Connection", "after_fork", "at", "close_all", "connect", "connection"]
+__all__ = [
+    "Connection",
+    "after_fork",
+    "after_fork_in_parent",
+    "at",
+    "before_fork",
+    "close_all",
+    "connect",
+    "connection",
+    "exiting",
+    "is_left_behind",
+]
 
 EXIT_WAIT = 5.0
 """Seconds that a process waits at its end for the drainer; the next opener brings in the rest."""
+
+FORK_WAIT = 1.0
+"""Seconds that a fork waits for the drainer to come to rest."""
+
+exiting = threading.Event()
+"""Set when the process ends."""
+
+
+def is_left_behind() -> bool:
+    """Tell whether the caller is a thread that goes on while the process ends."""
+    return exiting.is_set() and threading.current_thread() is not threading.main_thread()
 
 
 class Connection:
@@ -138,6 +160,8 @@ class Connection:
             SchemaTooNew: The store is of a newer chachaml.
         """
         with self._lock:
+            if self._journal is None and is_left_behind():
+                return NoJournal(self.path, "")
             if self._journal is None:
                 self._journal = Journal(
                     self._journal_root(),
@@ -149,7 +173,10 @@ class Connection:
                 own = FolderSource(self._journal.folder, written=self._journal.end)
                 self._drain = Drain(own, self, verify=False)
                 self._thread = DrainThread(self._drain_own, self._journal.sync, self._on_trouble)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError as error:  # no more threads are allowed, or the process ends
+                    self._on_trouble(error)
                 _close_with_worker()
             return self._journal
 
@@ -269,6 +296,21 @@ class Connection:
             return False
         return True
 
+    def before_fork(self) -> None:
+        """Let the drainer come to rest.
+
+        A child forked while it imports a module could never import that one, and a child forked while
+        it is within SQLite might find SQLite's own locks held for ever.
+        """
+        if self._thread is not None:
+            self._thread.lock.acquire(timeout=FORK_WAIT)
+
+    def after_fork_in_parent(self) -> None:
+        """Let the drainer go on."""
+        if self._thread is not None:
+            with contextlib.suppress(RuntimeError):  # it took too long to come to rest
+                self._thread.lock.release()
+
     def after_fork(self) -> None:
         """In a forked child: keep off the parent's database and journal files."""
         if self._store is not None:
@@ -355,6 +397,18 @@ def _close_with_worker() -> None:
         from multiprocessing.util import Finalize
 
         Finalize(None, close_all, exitpriority=10)
+
+
+def before_fork() -> None:
+    """Let this process's drainers come to rest."""
+    for each in tuple(_connections.values()):
+        each.before_fork()
+
+
+def after_fork_in_parent() -> None:
+    """Let this process's drainers go on."""
+    for each in tuple(_connections.values()):
+        each.after_fork_in_parent()
 
 
 def after_fork() -> None:

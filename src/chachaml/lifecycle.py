@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from chachaml import connection as connections
@@ -237,11 +237,34 @@ def _end_earlier(site: tuple[object, ...]) -> None:
 
 def _at_exit() -> None:
     """End what was plainly started, as the process ends, and let the drainers finish."""
-    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    for run in reversed(current.plain_runs()):
-        if isinstance(run, LiveRun):
-            run.end(status_of(error), error)
-    connections.close_all()
+    error = _reason_to_exit()
+    connections.exiting.set()
+    try:
+        for run in reversed(current.plain_runs()):
+            if isinstance(run, LiveRun):
+                run.end(status_of(error), error)
+        connections.close_all()
+    except KeyboardInterrupt as impatience:
+        error = impatience  # what is not drained stays in the journal, for the next to look
+    if isinstance(error, KeyboardInterrupt):
+        _exit_by_interrupt()
+
+
+def _reason_to_exit() -> BaseException | None:
+    """Return the exception that ends this process; at a prompt, the last one ended nothing."""
+    if hasattr(sys, "ps1"):
+        return None
+    return getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+
+
+def _exit_by_interrupt() -> None:
+    """Let the process end by SIGINT, as one does that Ctrl-C ended.
+
+    Python notes that an interrupt went through code made from text, as a script is, and forgets it
+    when other such code runs. Importing a named tuple runs some, so draining may have made it forget.
+    """
+    with suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")  # noqa: S102
 
 
 def _after_fork() -> None:
@@ -254,4 +277,8 @@ def _after_fork() -> None:
 
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=connections.before_fork,
+        after_in_parent=connections.after_fork_in_parent,
+        after_in_child=_after_fork,
+    )

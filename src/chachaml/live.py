@@ -13,7 +13,7 @@ from typing import Any, Self
 from zlib import crc32
 
 from chachaml import current
-from chachaml.connection import Connection, at
+from chachaml.connection import Connection, at, is_left_behind
 from chachaml.core.changes import (
     ParamsLogged,
     PointsLogged,
@@ -173,7 +173,8 @@ class LiveRun:
         """Check everything, declare what is new, then log."""
         values = {check_key("metric", key): as_number(key, value) for key, value in metrics.items()}
         with self._lock:
-            self._check_open()
+            if not self._listens():
+                return
             self._announce()
             members = [self._declared(key) for key in values]
             if not members:
@@ -262,7 +263,8 @@ class LiveRun:
         """
         flat = flatten(params)
         with self._lock:
-            self._check_open()
+            if not self._listens():
+                return
             for key, value in flat.items():
                 if (kept := self._params.get(key)) is not None and not same_value(kept, value):
                     raise ParamConflict(
@@ -279,7 +281,8 @@ class LiveRun:
         """Set a tag to the text of `value`, replacing any earlier one."""
         tag = {check_key("tag", key): as_text(f"tag {key!r}", str(value))}
         with self._lock:
-            self._check_open()
+            if not self._listens():
+                return
             self._announce()
             self._journal.log(TagsSet(self.id, _now(), tag))
             self.tags.update(tag)
@@ -287,7 +290,8 @@ class LiveRun:
     def remove_tag(self, key: str) -> None:
         """Remove a tag; one that is not there is fine."""
         with self._lock:
-            self._check_open()
+            if not self._listens():
+                return
             self._announce()
             self._journal.log(TagsRemoved(self.id, _now(), (check_key("tag", key),)))
             self.tags.pop(key, None)
@@ -357,12 +361,20 @@ class LiveRun:
             self._journal, self._announced, self._salt = journal, journal.id, journal.salt
             journal.log(RunJoined(self.id, _now()))
 
-    def _check_open(self) -> None:
+    def _listens(self) -> bool:
+        """Tell whether to log: not in a thread that goes on while the process and so the run end.
+
+        Raises:
+            RunHasEnded: The run was ended through this handle.
+        """
+        if self._ended and is_left_behind():
+            return False
         if self._ended:
             raise RunHasEnded(
                 f"run {self.name!r} ({short(self.id)}) has ended; nothing was logged",
                 f"chachaml.start_run(resume={self.id!r}) goes on with it",
             )
+        return True
 
     def __enter__(self) -> Self:
         current.enter(self)

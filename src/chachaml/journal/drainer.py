@@ -144,8 +144,9 @@ class DrainThread:
     def start(self) -> None:
         """Start the thread, if it does not run yet."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="chachaml-drainer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._loop, name="chachaml-drainer", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def stop(self, timeout: float) -> bool:
         """Ask the thread to end; return whether it did within `timeout` seconds."""

@@ -1,0 +1,109 @@
+"""Scripts as users run them, in processes of their own, and waiting for what they do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = [
+    "ROOT",
+    "SOAK",
+    "Finished",
+    "await_line",
+    "eventually",
+    "finish",
+    "has_room_for_mounts",
+    "run",
+    "start",
+]
+
+ROOT = Path(__file__).parents[2]
+SOAK = bool(os.environ.get("CHACHAML_SOAK"))
+
+
+class Finished(NamedTuple):
+    """How a script ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> list[str]:
+        """What chachaml told the user, a line each."""
+        return [line for line in self.err.splitlines() if "chachaml: " in line]
+
+
+def start(
+    script: str,
+    *args: object,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    through: Sequence[str] = (),
+) -> subprocess.Popen[str]:
+    """Start `script`, Python source, in the folder `cwd`; `through` is a command that runs commands."""
+    return subprocess.Popen(
+        [*through, sys.executable, "-u", "-c", script, *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], within: float = 30) -> Finished:
+    """Wait for `process`; a test in which it hangs fails."""
+    try:
+        out, err = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"it still ran after {within} seconds, and had said:\n{out}\n{err}") from None
+    return Finished(process.returncode, out, err)
+
+
+def run(
+    script: str,
+    *args: object,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    through: Sequence[str] = (),
+    within: float = 30,
+) -> Finished:
+    """Run `script` to its end."""
+    return finish(start(script, *args, cwd=cwd, env=env, through=through), within)
+
+
+def await_line(process: subprocess.Popen[str]) -> str:
+    """Return the next line that `process` prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, finish(process)
+    return line.strip()
+
+
+def eventually(truth: Callable[[], object], within: float = 10) -> None:
+    """Wait until `truth` holds."""
+    deadline = time.monotonic() + within
+    while not truth():
+        assert time.monotonic() < deadline, f"not so within {within} seconds"
+        time.sleep(0.01)
+
+
+def has_room_for_mounts() -> bool:
+    """Tell whether a process here may mount file systems that it alone sees."""
+    return (
+        sys.platform == "linux"
+        and not subprocess.run([*OWN_MOUNTS, "true"], check=False, capture_output=True).returncode
+    )
+
+
+OWN_MOUNTS = ("unshare", "--mount", *(() if getattr(os, "getuid", int)() == 0 else ("--map-root-user",)))
+"""Runs a command that may mount file systems that it alone sees."""
