@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ __all__ = [
     "finish",
     "has_room_for_mounts",
     "run",
-    "start",
+    "started",
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -39,15 +40,24 @@ class Finished(NamedTuple):
         return [line for line in self.err.splitlines() if "chachaml: " in line]
 
 
-def start(
+@contextmanager
+def started(
     script: str,
     *args: object,
     cwd: Path,
     env: dict[str, str] | None = None,
     through: Sequence[str] = (),
-) -> subprocess.Popen[str]:
-    """Start `script`, Python source, in the folder `cwd`; `through` is a command that runs commands."""
-    return subprocess.Popen(
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `script`, Python source, in the folder `cwd`, until the block's end at most.
+
+    Args:
+        script: What to run.
+        args: Its arguments.
+        cwd: Its folder.
+        env: Added to the environment.
+        through: A command that runs commands, as ``nice`` does.
+    """
+    process = subprocess.Popen(
         [*through, sys.executable, "-u", "-c", script, *map(str, args)],
         cwd=cwd,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
@@ -56,6 +66,11 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def finish(process: subprocess.Popen[str], within: float = 30) -> Finished:
@@ -78,7 +93,8 @@ def run(
     within: float = 30,
 ) -> Finished:
     """Run `script` to its end."""
-    return finish(start(script, *args, cwd=cwd, env=env, through=through), within)
+    with started(script, *args, cwd=cwd, env=env, through=through) as process:
+        return finish(process, within)
 
 
 def await_line(process: subprocess.Popen[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import chachaml as ml
-from tests.faults.processes import SOAK, await_line, finish, run, start
+from tests.faults.processes import SOAK, await_line, finish, run, started
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -44,11 +44,11 @@ HANDLED = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit
 def test_a_signal_ends_the_script_as_ever_and_the_run_says_so(
     folder: Path, script: str, sent: str, status: str
 ) -> None:
-    process = start(script, cwd=folder)
-    await_line(process)
-    process.send_signal(signal.Signals[sent])
-    asked = time.monotonic()
-    ended = finish(process)
+    with started(script, cwd=folder) as process:
+        await_line(process)
+        process.send_signal(signal.Signals[sent])
+        asked = time.monotonic()
+        ended = finish(process)
     assert time.monotonic() - asked < 6
     assert ended.code == -signal.Signals[sent]
     assert not ended.said
@@ -58,10 +58,10 @@ def test_a_signal_ends_the_script_as_ever_and_the_run_says_so(
 
 
 def test_a_handler_of_the_user_s_decides(folder: Path) -> None:
-    process = start(HANDLED + BLOCK, cwd=folder)
-    await_line(process)
-    process.send_signal(signal.SIGTERM)
-    assert finish(process).code == 9
+    with started(HANDLED + BLOCK, cwd=folder) as process:
+        await_line(process)
+        process.send_signal(signal.SIGTERM)
+        assert finish(process).code == 9
     found = ml.run(_only())
     assert found.status == "failed"
     assert found.error is not None and found.error.type == "SystemExit"
@@ -70,12 +70,12 @@ def test_a_handler_of_the_user_s_decides(folder: Path) -> None:
 @pytest.mark.parametrize("script", [BLOCK, PLAIN], ids=["block", "plain"])
 def test_ctrl_c_again_and_again_neither_hangs_nor_loses(folder: Path, script: str) -> None:
     for number in range(20 if SOAK else 2):
-        process = start(script, cwd=folder)
-        await_line(process)
-        while process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.002 * (number + 1))
-        ended = finish(process)
+        with started(script, cwd=folder) as process:
+            await_line(process)
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.002 * (number + 1))
+            ended = finish(process)
         assert ended.code == -signal.SIGINT, ended
         assert "chachaml" not in ended.err.partition("KeyboardInterrupt")[0].partition("Traceback")[0]
     assert {found.status for found in ml.runs()} <= {"interrupted", "crashed"}
