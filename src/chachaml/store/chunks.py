@@ -1,8 +1,9 @@
 """Series that are too long for their row: adding points to their chunks, and reading them."""
 
+# ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
+
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import apsw
@@ -32,6 +33,9 @@ _SKETCHED = 8192
 _TAIL = np.dtype([("step", "<i8"), ("time", "<i8"), ("value", "<f8")])
 Window = tuple[int, int]
 
+_INSERT = """INSERT INTO chunks (run, key, no, count, min_step, max_step, sketch, data)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+
 
 def columns(steps: bytes, times: bytes, values: bytes) -> Points:
     """Return points over raw little-endian columns."""
@@ -58,12 +62,12 @@ def append(db: apsw.Connection, run: int, key: int, tail: bytes, new: Points) ->
     """
     pieces = [_from_tail(tail), new]
     count, first = len(tail) // POINT.size + len(new), 0
-    query = "SELECT no, count FROM chunks WHERE run = ? AND key = ? ORDER BY no DESC"
-    for no, points in db.execute(query, (run, key)):
+    query = "SELECT id, no, count FROM chunks WHERE run = ? AND key = ? ORDER BY no DESC"
+    for chunk, no, points in db.execute(query, (run, key)):
         if points >= FULL or points > count:
             first = no + 1
             break
-        pieces.insert(0, _decoded(db, run, key, no))
+        pieces.insert(0, decode(_blob(db, "data", chunk)))
         count, first = count + points, no
     db.execute("DELETE FROM chunks WHERE run = ? AND key = ? AND no >= ?", (run, key, first))
     points = join(pieces)
@@ -72,13 +76,13 @@ def append(db: apsw.Connection, run: int, key: int, tail: bytes, new: Points) ->
         if len(piece) <= TAIL:
             return _to_tail(piece)
         row = (run, key, no, len(piece), int(piece.steps.min()), int(piece.steps.max()), _sketch(piece))
-        db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, encode(piece)))
+        db.execute(_INSERT, (*row, encode(piece)))
     return b""
 
 
-def _decoded(db: apsw.Connection, run: int, key: int, no: int) -> Points:
-    query = "SELECT data FROM chunks WHERE run = ? AND key = ? AND no = ?"
-    return decode(db.execute(query, (run, key, no)).get)
+def _blob(db: apsw.Connection, column: str, chunk: int) -> bytes:
+    blob: bytes = db.execute(f"SELECT {column} FROM chunks WHERE id = ?", (chunk,)).get
+    return blob
 
 
 def _sketch(points: Points) -> bytes | None:
@@ -96,7 +100,7 @@ def _thinned(points: Points, count: int) -> Points:
 
 
 class _Chunk(NamedTuple):
-    no: int
+    id: int
     points: int
     min_step: int
     max_step: int
@@ -116,9 +120,9 @@ def read(
     """
     chunks = _chunks(db, run, key, window)
     if most is not None and _sketches_do(chunks, window, most):
-        pieces, total = _sketched(db, run, key, chunks, tail, window)
+        pieces, total = _sketched(db, chunks, tail, window)
         return sample(in_order(join(pieces)), most), total
-    points = _all(db, run, key, chunks, tail)
+    points = _all(db, chunks, tail)
     if window is not None:
         points = _cut(points, window)
     points = in_order(points)
@@ -126,7 +130,7 @@ def read(
 
 
 def _chunks(db: apsw.Connection, run: int, key: int, window: Window | None) -> list[_Chunk]:
-    query = "SELECT no, count, min_step, max_step, sketch IS NOT NULL FROM chunks WHERE run = ? AND key = ?"
+    query = "SELECT id, count, min_step, max_step, sketch IS NOT NULL FROM chunks WHERE run = ? AND key = ?"
     if window is None:
         rows = db.execute(query + " ORDER BY no", (run, key))
     else:
@@ -142,18 +146,17 @@ def _sketches_do(chunks: list[_Chunk], window: Window | None, most: int) -> bool
 
 
 def _sketched(
-    db: apsw.Connection, run: int, key: int, chunks: list[_Chunk], tail: bytes, window: Window | None
+    db: apsw.Connection, chunks: list[_Chunk], tail: bytes, window: Window | None
 ) -> tuple[list[Points], int]:
     """Return what sketches keep of the points in the window, and how many these are."""
     pieces, total = [], 0
     for chunk in chunks:
         if chunk.sketched and chunk.inside(window):
-            query = "SELECT sketch FROM chunks WHERE run = ? AND key = ? AND no = ?"
-            pieces.append(decode(db.execute(query, (run, key, chunk.no)).get))
+            pieces.append(decode(_blob(db, "sketch", chunk.id)))
             total += chunk.points
         else:
             # As thin as its neighbours, or a chunk at the edge would outweigh them all.
-            whole = _cut(_decoded(db, run, key, chunk.no), window)
+            whole = _cut(decode(_blob(db, "data", chunk.id)), window)
             pieces.append(_thinned(in_order(whole), len(whole)))
             total += len(whole)
     pieces.append(_cut(_from_tail(tail), window))
@@ -166,18 +169,12 @@ def _cut(points: Points, window: Window | None) -> Points:
     return points[(points.steps >= window[0]) & (points.steps <= window[1])]
 
 
-def _all(db: apsw.Connection, run: int, key: int, chunks: list[_Chunk], tail: bytes) -> Points:
+def _all(db: apsw.Connection, chunks: list[_Chunk], tail: bytes) -> Points:
     last = _from_tail(tail)
     points = empty(sum(chunk.points for chunk in chunks) + len(last))
     at = 0
-    for chunk, block in zip(chunks, _blocks(db, run, key, chunks), strict=True):
-        decode_into(block, points[at : at + chunk.points])
+    for chunk in chunks:
+        decode_into(_blob(db, "data", chunk.id), points[at : at + chunk.points])
         at += chunk.points
     points.steps[at:], points.times[at:], points.values[at:] = last.steps, last.times, last.values
     return points
-
-
-def _blocks(db: apsw.Connection, run: int, key: int, chunks: list[_Chunk]) -> Iterator[bytes]:
-    query = "SELECT data FROM chunks WHERE run = ? AND key = ? AND no = ?"
-    for chunk in chunks:
-        yield db.execute(query, (run, key, chunk.no)).get

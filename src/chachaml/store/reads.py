@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
-from heapq import merge
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -28,8 +26,8 @@ _Found = tuple[float, int, RunRow]
 _Position = tuple[float, int, str]
 """Where a page ends: value, start, id."""
 
-_SELECTIVE = ("parent", "owner", "name", "text_id")
-"""Conditions that few runs meet: look at those first, whatever the order is."""
+_SPARE = 20
+"""Runs to look at beyond those asked for, in case that some are equally good."""
 
 _TESTS = {
     "parent": "runs.parent = ?",
@@ -40,6 +38,10 @@ _TESTS = {
     "status": "runs.status = ?",
 }
 """By field of a query, the one that fewest runs meet first."""
+
+
+def _json(numbers: list[int]) -> str:
+    return msgspec.json.encode(numbers).decode()
 
 
 # runs ---------------------------------------------------------------------------------------------
@@ -84,10 +86,8 @@ def find_runs(db: apsw.Connection, query: RunQuery) -> Page:
     behind = _parse_cursor(query.cursor) if query.cursor else None
     if query.order is None:
         found = list(_by_time(db, query, behind))
-    elif query.experiment is not None or any(getattr(query, name) is not None for name in _SELECTIVE):
-        found = list(_by_metric(db, query, query.order, behind))
     else:
-        found = list(_by_metric_anywhere(db, query, query.order, behind))
+        found = _by_metric(db, query, query.order, behind)
     page = found[: query.limit]
     rows = tuple(_filled(db, page, with_values=query.with_values))
     return Page(rows, _cursor(page[-1]) if len(found) > len(page) else "")
@@ -112,7 +112,7 @@ def _parse_cursor(cursor: str) -> _Position:
 
 
 def _conditions(query: RunQuery) -> tuple[str, list[Any]]:
-    """Return what runs must meet, as SQL that follows a WHERE, and its values.
+    """Return what runs must meet as SQL, '' if nothing, and its values.
 
     Only the first test may use an index: without statistics SQLite would choose among several by
     chance, and a unary plus keeps it from that.
@@ -130,16 +130,18 @@ def _conditions(query: RunQuery) -> tuple[str, list[Any]]:
             values.append(value)
     if query.archived is not None:
         tests.append(f"runs.archived IS {'NOT ' if query.archived else ''}NULL")
-    return " AND ".join(tests or ["TRUE"]), values
+    return " AND ".join(tests), values
 
 
 def _by_time(db: apsw.Connection, query: RunQuery, behind: _Position | None) -> Iterator[_Found]:
     """Yield one run more than asked for, newest first."""
     where, values = _conditions(query)
     if behind:
-        where, values = where + " AND (runs.started, runs.id) < (?, ?)", [*values, *behind[1:]]
+        where += (" AND " if where else "") + "(runs.started, runs.id) < (?, ?)"
+        values += behind[1:]
+    select = f"SELECT {RUN} FROM runs {'WHERE ' + where if where else ''}"
     order = "ORDER BY runs.started DESC, runs.id DESC LIMIT ?"
-    for row in db.execute(f"SELECT {RUN} FROM runs WHERE {where} {order}", [*values, query.limit + 1]):
+    for row in db.execute(f"{select} {order}", [*values, query.limit + 1]):
         yield 0.0, *run_of(row)
 
 
@@ -148,66 +150,63 @@ def _by_time(db: apsw.Connection, query: RunQuery, behind: _Position | None) -> 
 
 def _by_metric(
     db: apsw.Connection, query: RunQuery, order: MetricOrder, behind: _Position | None
-) -> Iterator[_Found]:
-    """Yield one run more than asked for, best first, from one experiment or from few runs."""
-    where, values = _conditions(query)
-    tables, value = "series JOIN runs ON runs.no = series.run", f"series.{order.by}"
-    if query.experiment is not None and not any(getattr(query, name) is not None for name in _SELECTIVE):
-        # CROSS JOIN fixes the order of the tables: the index of this experiment's series leads.
-        tables = "series CROSS JOIN runs ON runs.no = series.run"
-        where = "series.experiment = (SELECT no FROM experiments WHERE name = ?) AND " + where
-        values = [query.experiment, *values]
-    where += f" AND series.key = (SELECT no FROM keys WHERE name = ?) AND {value} IS NOT NULL"
-    values.append(order.key)
+) -> list[_Found]:
+    """Return one run more than asked for, best first, by (value, start, id).
+
+    An index holds the extremes of a metric in all runs, but not their ids: of several runs with one
+    value and start, those at the cut may not be the right ones, and are left for a larger cut.
+    """
+    wanted = query.limit + 1
+    cut = wanted + _SPARE
+    while True:
+        rows = _extremes(db, query, order, behind, cut)
+        whole = len(rows) < cut
+        if not whole:
+            rows = [row for row in rows if row[:2] != rows[-1][:2]]
+        found = _sorted(db, rows, order)
+        if behind:
+            found = [one for one in found if one[2].id < behind[2] or _place(one) != behind[:2]]
+        if whole or len(found) >= wanted:
+            return found[:wanted]
+        cut *= 8
+
+
+def _extremes(
+    db: apsw.Connection, query: RunQuery, order: MetricOrder, behind: _Position | None, cut: int
+) -> list[tuple[float, int, int]]:
+    """Return value, start and number of so many runs, best first, from where the last page ended."""
+    column, way = order.by, "DESC" if order.descending else "ASC"
+    where = f"key = (SELECT no FROM keys WHERE name = ?) AND {column} IS NOT NULL"
+    values: list[Any] = [order.key]
+    if query.experiment is not None:
+        where += " AND experiment = (SELECT no FROM experiments WHERE name = ?)"
+        values.append(query.experiment)
+    if query.archived is False:
+        where += " AND run NOT IN (SELECT no FROM runs WHERE archived IS NOT NULL)"
+        query = replace(query, archived=None)
+    tests, more = _conditions(replace(query, experiment=None))
+    if tests:
+        where += f" AND run IN (SELECT no FROM runs WHERE {tests})"
+        values += more
     if behind:
         beyond = "<" if order.descending else ">"
-        where += f" AND {value} {beyond}= ? AND ({value} {beyond} ? OR (runs.started, runs.id) < (?, ?))"
-        values += [behind[0], *behind]
-    way = "DESC" if order.descending else "ASC"
-    sort = f"ORDER BY {value} {way}, series.started DESC, runs.id DESC LIMIT ?"
-    select = f"SELECT {value}, {RUN} FROM {tables} WHERE {where} {sort}"
-    for rank, *row in db.execute(select, [*values, query.limit + 1]):
-        yield rank, *run_of(row)
+        where += f" AND ({column} {beyond} ? OR ({column} = ? AND started <= ?))"
+        values += [behind[0], *behind[:2]]
+    select = f"SELECT {column}, started, run FROM series WHERE {where} ORDER BY {column} {way}, started DESC"
+    return list(db.execute(select + " LIMIT ?", [*values, cut]))
 
 
-def _by_metric_anywhere(
-    db: apsw.Connection, query: RunQuery, order: MetricOrder, behind: _Position | None
-) -> Iterable[_Found]:
-    """Yield one run more than asked for, best first, from all experiments.
-
-    The index is led by the experiment, so each one is asked for its best, which costs microseconds,
-    and those that can contribute for more.
-    """
-    best, beyond = ("max", "<=") if order.descending else ("min", ">=")
-    bound = f"AND {order.by} {beyond} ?" if behind else ""
-    experiments: Iterable[Any] = db.execute(
-        f"""SELECT name, (SELECT {best}({order.by}) FROM series WHERE experiment = experiments.no
-        AND key = (SELECT no FROM keys WHERE name = ?) {bound}) AS best FROM experiments
-        WHERE best IS NOT NULL ORDER BY best {"DESC" if order.descending else "ASC"}""",
-        (order.key, behind[0]) if behind else (order.key,),
-    ).fetchall()
-    sign = -1 if order.descending else 1
-    found: list[_Found] = []
-    for name, reachable in experiments:
-        if len(found) > query.limit and sign * reachable > sign * found[query.limit][0]:
-            break
-        more = _by_metric(db, replace(query, experiment=name), order, behind)
-        found = list(islice(merge(found, more, key=lambda one: _sort_key(one, sign)), query.limit + 1))
-    return found
+def _sorted(db: apsw.Connection, rows: Sequence[tuple[float, int, int]], order: MetricOrder) -> list[_Found]:
+    ranks = {no: rank for rank, _, no in rows}
+    query = f"SELECT {RUN} FROM runs WHERE no IN (SELECT value FROM json_each(?))"
+    runs = [run_of(row) for row in db.execute(query, (_json(list(ranks)),))]
+    found = [(ranks[no], no, run) for no, run in runs]
+    sign = 1 if order.descending else -1
+    return sorted(found, key=lambda one: (sign * one[0], one[2].started, one[2].id), reverse=True)
 
 
-def _sort_key(found: _Found, sign: int) -> tuple[float, int, _Reversed]:
-    rank, _, run = found
-    return sign * rank, -run.started, _Reversed(run.id)
-
-
-class _Reversed(str):
-    """Text that sorts backwards."""
-
-    __slots__ = ()
-
-    def __lt__(self, other: str) -> bool:
-        return str.__gt__(self, other)
+def _place(found: _Found) -> tuple[float, int]:
+    return found[0], found[2].started
 
 
 # what belongs to runs -----------------------------------------------------------------------------
@@ -216,7 +215,7 @@ class _Reversed(str):
 def _filled(db: apsw.Connection, found: Sequence[_Found], *, with_values: bool) -> Iterator[RunRow]:
     """Yield the runs with their tags, and with params and metrics if asked for."""
     tags: dict[int, dict[str, str]] = {no: {} for _, no, _ in found}
-    wanted = (msgspec.json.encode(list(tags)).decode(),)
+    wanted = (_json(list(tags)),)
     for run, key, tag in db.execute(_belonging("tags", "value"), wanted):
         tags[run][key] = tag
     if not with_values:

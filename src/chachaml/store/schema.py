@@ -102,7 +102,8 @@ CREATE INDEX runs_by_status ON runs (status, started);
 CREATE INDEX runs_by_name ON runs (name, started);
 CREATE INDEX runs_by_creator ON runs (created_by, started);
 CREATE INDEX runs_by_parent ON runs (parent, started) WHERE parent IS NOT NULL;
-CREATE INDEX runs_alive ON runs (owner) WHERE status = 'running';
+CREATE INDEX runs_by_owner ON runs (owner, started) WHERE owner IS NOT NULL;
+CREATE INDEX runs_archived ON runs (archived) WHERE archived IS NOT NULL;
 
 CREATE TABLE participants (              -- whose journals wrote to which runs
     run     INTEGER NOT NULL,
@@ -136,7 +137,7 @@ CREATE INDEX conflicts_by_run ON conflicts (run);
 CREATE TABLE series (
     run        INTEGER NOT NULL,
     key        INTEGER NOT NULL,
-    experiment INTEGER NOT NULL,         -- the run's, so that the best run is found in an index
+    experiment INTEGER NOT NULL,         -- the run's, so that an index alone finds the best run
     started    INTEGER NOT NULL,         -- the run's
     count      INTEGER NOT NULL,
     finite     INTEGER NOT NULL,
@@ -156,10 +157,10 @@ CREATE TABLE series (
     tail       BLOB NOT NULL,            -- up to 16 newest points: int64 step, int64 time, float64 value
     PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX series_by_max ON series (experiment, key, max, started) WHERE max IS NOT NULL;
-CREATE INDEX series_by_min ON series (experiment, key, min, started) WHERE min IS NOT NULL;
+CREATE INDEX series_by_key ON series (key, experiment, run, started, min, max);
 
 CREATE TABLE chunks (                    -- older points than the tail's, in the order of arrival
+    id       INTEGER PRIMARY KEY,        -- so that a look-up compares keys only, and not whole rows
     run      INTEGER NOT NULL,
     key      INTEGER NOT NULL,
     no       INTEGER NOT NULL,
@@ -168,8 +169,8 @@ CREATE TABLE chunks (                    -- older points than the tail's, in the
     max_step INTEGER NOT NULL,
     sketch   BLOB,                       -- before the data: reading it does not walk the data's pages
     data     BLOB NOT NULL,
-    PRIMARY KEY (run, key, no)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (run, key, no)
+) STRICT;
 
 CREATE TABLE feed (                      -- one row per applied batch
     cursor INTEGER PRIMARY KEY,

@@ -24,6 +24,8 @@ POINT = struct.Struct("<qqd")
 
 def pack(steps: bytes, times: bytes, values: bytes) -> bytes:
     """Return points given as columns, one after the other."""
+    if len(values) == 8:
+        return steps + times + values
     return b"".join(
         [steps[at : at + 8] + times[at : at + 8] + values[at : at + 8] for at in range(0, len(values), 8)]
     )
@@ -36,8 +38,11 @@ def unpack(tail: bytes) -> list[Point]:
 
 def summarise(points: Sequence[Point]) -> Summary:
     """Return the summary of a few points, at least one, in the order of arrival."""
+    if len(points) == 1 and math.isfinite(points[0][2]):
+        ((step, time, value),) = points  # a final metric: most series are no more than that
+        return Summary(1, 1, 0, 0, step, time, value, step, time, value, value, step, value, step, value)
     # The sort is stable: points of one step and time stay in the order of arrival.
-    points = sorted(points, key=lambda point: point[:2]) if len(points) > 1 else points
+    points = sorted(points, key=lambda point: point[:2])
     finite = [point for point in points if math.isfinite(point[2])]
     # min and max return the first of equals.
     low = min(finite, key=lambda point: point[2], default=None)

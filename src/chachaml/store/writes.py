@@ -255,9 +255,7 @@ class Writes:
 
     def _fresh(self, run: int, key: int, changes: list[PointsLogged], *, known: bool) -> _Row | None:
         """Add points to their series; return what to insert if it is new, from ``count`` to ``tail``."""
-        steps, times, values = (
-            b"".join([getattr(change, name) for change in changes]) for name in ("steps", "times", "values")
-        )
+        steps, times, values = _joined(changes)
         count = len(values) // 8
         if not count:
             return None
@@ -282,6 +280,13 @@ class Writes:
 
 _RUN_COLUMNS = """no, id, experiment, name, status, started, ended, duration, created_by, parent, owner,
 error_type, error_message, error_traceback, archived"""
+
+
+def _joined(changes: list[PointsLogged]) -> tuple[bytes, bytes, bytes]:
+    if len(changes) == 1:
+        return changes[0].steps, changes[0].times, changes[0].values
+    steps, times, values = zip(*[(one.steps, one.times, one.values) for one in changes], strict=True)
+    return b"".join(steps), b"".join(times), b"".join(values)
 
 
 def _marks(row: _Row) -> str:
