@@ -92,10 +92,13 @@ class Connection:
                 self._store = open_sqlite(self.path, create=create)
             return self._store
 
-    def ready(self) -> Store:
+    def ready(self, *, at_once: bool = False) -> Store:
         """Return the store once it holds all that was logged here, and what the dead left.
 
         Where nothing was ever logged it is an empty one, and no file is made.
+
+        Args:
+            at_once: As in `flush`.
 
         Raises:
             StoreError: The store cannot be used.
@@ -104,7 +107,7 @@ class Connection:
             from chachaml.store.memory import MemoryStore
 
             return MemoryStore()
-        self.flush()
+        self.flush(at_once=at_once)
         return self.store()
 
     def _is_nowhere(self) -> bool:
@@ -116,8 +119,11 @@ class Connection:
     def _roots(self) -> tuple[Path, ...]:
         return (settings.journals_beside(self.path), *settings.spare_journals(self.path))
 
-    def flush(self) -> Recovered:
+    def flush(self, *, at_once: bool = False) -> Recovered:
         """Bring into the store what was logged here, and what other processes left in their journals.
+
+        Args:
+            at_once: Bring in what living processes logged within the last half second, too.
 
         Raises:
             StoreError: The store does not take it just now; it stays in the journals.
@@ -130,7 +136,7 @@ class Connection:
             self._drain_own()
         store = self.store(create=True)
         for root in self._roots():
-            recover(root, store, store.id, report, own=own)
+            recover(root, store, store.id, report, own=own, at_once=at_once)
         reap(self._roots(), store, own=own)
         return report
 
@@ -345,7 +351,7 @@ class Disabled(Connection):
             self._journal = NoJournal(self.path, "")
         return self._journal
 
-    def flush(self) -> Recovered:
+    def flush(self, *, at_once: bool = False) -> Recovered:  # noqa: ARG002 - as in Connection
         """Do nothing."""
         return Recovered()
 

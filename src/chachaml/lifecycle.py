@@ -127,7 +127,7 @@ def _start(
 
 
 def _resume(where: Connection, text: str, *, join: bool) -> LiveRun:
-    row = resolve(where.ready(), text)
+    row = resolve(where.ready(at_once=True), text)
     here = [run for run in current.open_runs() if run.id == row.id]
     if row.status == "running" or here:
         if not join:

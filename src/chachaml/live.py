@@ -401,7 +401,7 @@ def attach(path: Path, run: str, experiment: str, name: str) -> LiveRun:
         if open_run.id == run and isinstance(open_run, LiveRun):
             return open_run
     try:
-        row = connection.ready().get_run(run)
+        row = connection.ready(at_once=True).get_run(run)
     except (NotFound, StoreError):
         return LiveRun(connection, run, experiment=experiment, name=name, owner=False)
     return from_row(connection, row, owner=False)

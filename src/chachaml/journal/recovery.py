@@ -50,11 +50,13 @@ def journal_folders(root: Path) -> list[Path]:
         return []
 
 
-def recover(root: Path, store: Store, store_id: str, report: Recovered, *, own: str = "") -> None:
+def recover(
+    root: Path, store: Store, store_id: str, report: Recovered, *, own: str = "", at_once: bool = False
+) -> None:
     """Drain the journals below `root` that are not this process's own, as far as need be.
 
     A dead owner's journal is brought in whole and removed, and what it still ran has crashed. Of a
-    living owner's, only what it has not drained within half a second is applied.
+    living owner's, only what it has not drained within half a second is applied, unless `at_once`.
 
     Args:
         root: The folder of all journals of the store.
@@ -62,16 +64,18 @@ def recover(root: Path, store: Store, store_id: str, report: Recovered, *, own: 
         store_id: Its id: journals of another store are set aside, never replayed.
         report: What is found and done is added to it.
         own: Id of this process's journal, which is drained elsewhere.
+        at_once: Apply all that living owners have written so far.
 
     Raises:
         StoreError: The store did not take it; nothing is lost, call again later.
     """
+    late = 0 if at_once else _LATE
     for folder in journal_folders(root):
         if folder.name != own:
-            _recover_one(folder, store, store_id, report)
+            _recover_one(folder, store, store_id, report, late)
 
 
-def _recover_one(folder: Path, store: Store, store_id: str, report: Recovered) -> None:
+def _recover_one(folder: Path, store: Store, store_id: str, report: Recovered, late: int) -> None:
     info = FolderSource(folder).info
     if info is None:
         _sweep(folder)
@@ -83,7 +87,7 @@ def _recover_one(folder: Path, store: Store, store_id: str, report: Recovered) -
                 _bury(folder, info, store, report)
                 return
         report.live += 1
-        _help(folder, store)
+        _help(folder, store, late)
 
 
 @contextmanager
@@ -120,14 +124,14 @@ def _lose(store: Store, journal: str, command: str) -> None:
     store.apply(Batch((lost,), command=command))
 
 
-def _help(folder: Path, store: Store) -> None:
-    """Apply what a living owner wrote more than half a second ago and has not drained."""
+def _help(folder: Path, store: Store, late: int) -> None:
+    """Apply what a living owner wrote more than `late` nanoseconds ago and has not drained."""
     source = FolderSource(folder, alive=True)
     if source.info is None:
         return
     waiting = source.stretch(store.applied_to(source.info.id), _PEEK)
     written = waiting and first_time(waiting.data)
-    if written and written < time.time_ns() - _LATE:
+    if written and (not late or written < time.time_ns() - late):
         Drain(source, store).run()
 
 
