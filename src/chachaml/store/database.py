@@ -18,7 +18,7 @@ from chachaml.core.errors import (
     StoreError,
     StoreUnavailable,
 )
-from chachaml.store.schema import APPLICATION_ID, Migration, create, schema_version, upgrade
+from chachaml.store.schema import APPLICATION_ID, Migration, create, place, schema_version, upgrade
 
 __all__ = ["Database", "open_database"]
 
@@ -93,12 +93,13 @@ class Database:
     def sync(self) -> None:
         """Return once everything committed so far, by any process, survives a power failure."""
         with self._lock, translated(self.path):
+            db = self._writable()
             # The log of changes is one file: syncing it for this commit syncs all those before.
-            self._writer.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA synchronous = FULL")
             try:
-                self._writer.execute("UPDATE store SET synced = ?", (time.time_ns() // 1000,))
+                db.execute("UPDATE store SET synced = ?", (time.time_ns() // 1000,))
             finally:
-                self._writer.execute("PRAGMA synchronous = NORMAL")
+                db.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
         """Close all connections; those in use close when they are given back."""
@@ -107,6 +108,11 @@ class Database:
             while self._idle:
                 self._idle.pop().close()
             self._writer.close()
+
+    def _writable(self) -> apsw.Connection:
+        if self.readonly:
+            raise StoreUnavailable(f"{self.path} can only be read", "check its permissions, and its folder's")
+        return self._writer
 
     def _take(self) -> apsw.Connection:
         if self._closed:
@@ -147,16 +153,26 @@ def open_database(path: Path, migrations: Sequence[Migration], *, make: bool) ->
             )
         if not path.parent.is_dir():
             raise StoreUnavailable(f"there is no folder {path.parent}", "make it, or name another store")
+        if make and not path.exists():
+            place(path, migrations)
         try:
-            db = _connect(str(path), apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if make else 0))
-            if db.readonly("main"):
-                raise apsw.ReadOnlyError
-            _prepare(db, path, migrations, make=make)
+            return Database(path, _open(path, migrations, make=make), readonly=False, immutable=False)
         except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
             if not exists:
                 raise
             return _open_readonly(path, len(migrations))
-    return Database(path, db, readonly=False, immutable=False)
+
+
+def _open(path: Path, migrations: Sequence[Migration], *, make: bool) -> apsw.Connection:
+    db = _connect(str(path), apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if make else 0))
+    try:
+        if db.readonly("main"):
+            raise apsw.ReadOnlyError
+        _prepare(db, path, migrations, make=make)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _prepare(db: apsw.Connection, path: Path, migrations: Sequence[Migration], *, make: bool) -> None:
@@ -164,7 +180,6 @@ def _prepare(db: apsw.Connection, path: Path, migrations: Sequence[Migration], *
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     found = _patiently(lambda: schema_version(db))
     if found > len(migrations):
-        db.close()
         raise _too_new(path, found, len(migrations))
     if found == 0:
         if not make:

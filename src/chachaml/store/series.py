@@ -1,9 +1,10 @@
 """Points as columns: packing them into blocks, putting them in order, picking what a chart needs.
 
-A block is one compact byte string, the same in every backend (docs/reference/schema.md):
+A block is one compact byte string, the same in every backend (docs/reference/schema.md): a byte that
+says the version, then one zstd frame with a checksum over all that it holds:
 
-    header     version, widths of the three columns, count; first and least delta of steps and times
-    zstd frame step offsets, time offsets, values, each one byte-shuffled, with a checksum
+    header    widths of the three columns, count; first and least difference of steps and of times
+    columns   differences of steps, differences of times, values; each one byte-shuffled
 
 Steps and times are kept as differences from one point to the next, less the least of them, in the
 narrowest width that fits: an arithmetic progression needs none at all. Differences wrap around in
@@ -51,8 +52,8 @@ STRETCH = 512
 KEPT = 5
 """Points kept of a stretch, at most: first, lowest, highest, last, first NaN."""
 
-_VERSION = 1
-_HEADER = struct.Struct("<BBBBIqqqq")
+_VERSION = b"\1"
+_HEADER = struct.Struct("<BBBIqqqq")
 _OPTIONS: dict[int, int] = {
     CompressionParameter.compression_level: 1,  # 3 takes half as long again and gains 0.5%
     CompressionParameter.checksum_flag: 1,
@@ -100,26 +101,17 @@ def join(pieces: Sequence[Points]) -> Points:
 
 def encode(points: Points) -> bytes:
     """Return `points`, at least one, as a block."""
-    step, step_base, steps = _deltas(points.steps)
-    time, time_base, times = _deltas(points.times)
-    values = _narrowed(points.values)
-    head = _HEADER.pack(
-        _VERSION,
-        steps.itemsize if len(steps) else 0,
-        times.itemsize if len(times) else 0,
-        values.itemsize,
-        len(points),
-        step,
-        step_base,
-        time,
-        time_base,
-    )
-    raw = np.empty(steps.nbytes + times.nbytes + values.nbytes, np.uint8)
-    at = 0
-    for column in (steps, times, values):
+    step, least_step, steps = _deltas(points.steps)
+    time, least_time, times = _deltas(points.times)
+    columns = (steps, times, _narrowed(points.values))
+    widths = [column.itemsize if len(column) else 0 for column in columns]
+    raw = np.empty(_HEADER.size + sum(column.nbytes for column in columns), np.uint8)
+    _HEADER.pack_into(raw.data, 0, *widths, len(points), step, least_step, time, least_time)
+    at = _HEADER.size
+    for column in columns:
         _shuffle(column, raw[at : at + column.nbytes])
         at += column.nbytes
-    return head + compress(raw.data, options=_OPTIONS)
+    return _VERSION + compress(raw.data, options=_OPTIONS)
 
 
 def decode(block: bytes) -> Points:
@@ -128,8 +120,9 @@ def decode(block: bytes) -> Points:
     Raises:
         StoreDamaged: The block is damaged, or of a newer chachaml.
     """
-    points = empty(_count(block))
-    decode_into(block, points)
+    raw = _opened(block)
+    points = empty(_HEADER.unpack_from(raw)[3])
+    _unpack(raw, points)
     return points
 
 
@@ -139,35 +132,34 @@ def decode_into(block: bytes, points: Points) -> None:
     Raises:
         StoreDamaged: The block is damaged, of a newer chachaml, or holds another number of points.
     """
-    count = _count(block)
-    _, wide_steps, wide_times, wide_values, _, step, step_base, time, time_base = _HEADER.unpack_from(block)
-    cuts = np.cumsum([(count - 1) * wide_steps, (count - 1) * wide_times, count * wide_values]).tolist()
+    raw = _opened(block)
+    if _HEADER.unpack_from(raw)[3] != len(points):
+        raise StoreDamaged("a block of points is damaged: it holds another number of them than it should")
+    _unpack(raw, points)
+
+
+def _opened(block: bytes) -> bytes:
+    if block[:1] != _VERSION:
+        raise StoreDamaged(f"a block of points is damaged, or of the unknown version {block[:1].hex()!r}")
     try:
-        raw = np.frombuffer(decompress(memoryview(block)[_HEADER.size :]), np.uint8)
+        return decompress(memoryview(block)[1:])
     except ZstdError as error:
         raise StoreDamaged(f"a block of points is damaged: {error}") from None
-    if count != len(points) or len(raw) != cuts[2] or wide_values not in (4, 8):
-        raise StoreDamaged("a block of points is damaged: its columns have other lengths than it says")
-    _add_up(raw[: cuts[0]], wide_steps, step, step_base, points.steps)
-    _add_up(raw[cuts[0] : cuts[1]], wide_times, time, time_base, points.times)
-    if wide_values == 8:
-        _unshuffle(raw[cuts[1] :], 8, points.values.view(np.uint64))
+
+
+def _unpack(raw: bytes, points: Points) -> None:
+    *widths, count, step, least_step, time, least_time = _HEADER.unpack_from(raw)
+    columns = np.frombuffer(raw, np.uint8, offset=_HEADER.size)
+    steps, times, values = np.split(columns, np.cumsum([(count - 1) * widths[0], (count - 1) * widths[1]]))
+    _add_up(steps, widths[0], step, least_step, points.steps)
+    _add_up(times, widths[1], time, least_time, points.times)
+    if widths[2] == 8:
+        _unshuffle(values, 8, points.values.view(np.uint64))
     else:
         narrow = np.empty(count, np.float32)
-        _unshuffle(raw[cuts[1] :], 4, narrow.view(np.uint32))
+        _unshuffle(values, 4, narrow.view(np.uint32))
         with np.errstate(all="ignore"):
             points.values[:] = narrow
-
-
-def _count(block: bytes) -> int:
-    if len(block) < _HEADER.size:
-        raise StoreDamaged(f"a block of points is damaged: only {len(block)} bytes are left of it")
-    version, *_, count = struct.unpack_from("<BBBBI", block)
-    if version != _VERSION:
-        raise StoreDamaged(f"a block of points has the unknown version {version}")
-    if not 0 < count <= 1 << 24:
-        raise StoreDamaged(f"a block of points is damaged: it claims to hold {count:,}")
-    return int(count)
 
 
 def _deltas(column: Ints) -> tuple[int, int, npt.NDArray[np.unsignedinteger]]:
