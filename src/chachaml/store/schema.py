@@ -13,14 +13,19 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import get_ident
 from typing import NamedTuple
 
 import apsw
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "Migration", "create", "schema_version", "upgrade"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "Migration", "create", "place", "schema_version", "upgrade"]
 
 APPLICATION_ID = 0x63686D6C
 """What the file's header says to whom it belongs: "chml" in ASCII."""
+
+
+_JOURNAL_MODE, _WAL = slice(18, 20), b"\2\2"
+"""Where a SQLite file's header says that it is in WAL mode (https://sqlite.org/fileformat2.html)."""
 
 
 class Migration(NamedTuple):
@@ -191,6 +196,28 @@ MIGRATIONS = (Migration("runs, params, tags, series and the feed", _first),)
 def schema_version(db: apsw.Connection) -> int:
     """Return the number of the last migration that was run; 0 for an empty file."""
     return int(db.execute("PRAGMA user_version").get)
+
+
+def place(path: Path, migrations: Sequence[Migration]) -> None:
+    """Put a new store at `path`, whole; if there is a file meanwhile, or no way to do so, do nothing.
+
+    Built in memory and written at once: creating the tables on disk would wait for it ten times.
+    """
+    with closing(apsw.Connection(":memory:")) as db:
+        create(db, migrations)
+        image = bytearray(db.serialize("main"))
+    image[_JOURNAL_MODE] = _WAL
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(image)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(unfinished, path)
+    except OSError:
+        return  # somebody else's, or no hard links here, or no room: `create` goes on, or says why not
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def create(db: apsw.Connection, migrations: Sequence[Migration]) -> None:
