@@ -103,19 +103,25 @@ def _judge_params(simulation: Simulation, run: str) -> None:
 
 def _judge_status(simulation: Simulation, run: str) -> None:
     """The last who took the run decides: it ended it, or it is gone, and the run has crashed."""
-    said: dict[str, list[object]] = {}
-    for batch in simulation.store.applied:
-        if batch.journal:
-            said.setdefault(batch.journal.id, []).extend(batch.changes)
-    owner, status = None, "crashed"
-    for process in simulation.owners[run]:
-        mine = [change for change in said.get(process.id, []) if getattr(change, "run", "") == run]
-        if any(isinstance(change, (RunStarted, RunResumed)) for change in mine):
-            ends = [change for change in mine if isinstance(change, RunEnded)]
-            owner, status = process.id, ends[0].status if ends else "crashed"
+    told = [
+        (batch.journal.id, change)
+        for batch in simulation.store.applied
+        if batch.journal
+        for change in batch.changes
+        if getattr(change, "run", "") == run
+    ]
+    takers = [who for who, change in told if isinstance(change, (RunStarted, RunResumed))]
     try:
         row = simulation.store.inner.get_run(run)
     except NotFound:
-        assert not any(getattr(c, "run", "") == run for changes in said.values() for c in changes)
+        assert not told, f"run {run[-2:]} is lost"
         return
-    assert (row.owner, row.status) == (owner, status), f"run {run[-2:]} is {row.status}"
+    if simulation.power_was_lost:
+        # The store may have forgotten the order in which it heard of several resumes.
+        resumed = [who for who, change in told if isinstance(change, RunResumed)]
+        owner = (resumed or [*takers, None])[-1]
+    else:
+        owner = next((p.id for p in reversed(simulation.owners[run]) if p.id in takers), None)
+    ends = [change.status for who, change in told if who == owner and isinstance(change, RunEnded)]
+    status = ends[0] if ends else "crashed"
+    assert (row.owner, row.status) == (owner, status), f"run {run[-2:]} is {row.status}, not {status}"

@@ -30,6 +30,7 @@ class Simulation:
         self.runs: list[str] = []
         self.owners: dict[str, list[Process]] = {}
         """Of each run, those who started or resumed it, in that order."""
+        self.power_was_lost = False
         self._busy = False
         self._errands: list[tuple[float, Callable[[], None]]] = [
             (30, self._log),
@@ -203,6 +204,7 @@ class Simulation:
 
     def _lose_power(self) -> None:
         """Everything runs on one machine, which goes dark."""
+        self.power_was_lost = True
         for process in self.processes:
             if not process.gone:
                 process.lose_power()
