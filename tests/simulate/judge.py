@@ -119,7 +119,7 @@ def _judge_status(simulation: Simulation, run: str) -> None:
     if simulation.power_was_lost:
         # The store may have forgotten the order in which it heard of several resumes.
         resumed = [who for who, change in told if isinstance(change, RunResumed)]
-        owner = (resumed or [*takers, None])[-1]
+        owner = (resumed or [None, *takers])[-1]
     else:
         owner = next((p.id for p in reversed(simulation.owners[run]) if p.id in takers), None)
     ends = [change.status for who, change in told if who == owner and isinstance(change, RunEnded)]
