@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import nan
 from pathlib import Path
 
 from benchmarks.curves import noisy
@@ -23,7 +24,7 @@ def measure(bench: Bench) -> Section:
         f"{n:,} log calls about half a millisecond apart; when the last one has returned the process gets "
         "SIGKILL. Helper processes live on for a second. Then a fresh process reads what there is.",
     )
-    rows = []
+    rows, lost = [], nan
     for tool in bench.pythons:
         with bench.reporting(tool, "after SIGKILL"), bench.folder() as folder:
             with bench.begin(folder, "crash.log_slowly", tool, n=n) as worker:
@@ -31,8 +32,8 @@ def measure(bench: Bench) -> Section:
                 worker.kill()
             left = bench.work(folder, "crash.count", tool)["count"]
             rows.append([tool, f"{n:,}", f"{left:,}", f"{n - left:,}"])
-            if tool == "chachaml":
-                section.targets.append(Target(f"points lost of {n:,} by SIGKILL", n - left, 0))
+            lost = n - left if tool == "chachaml" else lost
+    section.targets.append(Target(f"points lost of {n:,} by SIGKILL", lost, 0))
     section.tables.append(Table(["tool", "logged", "read back", "lost"], rows))
     return section
 

@@ -32,11 +32,12 @@ def python_of(tool: str) -> Path:
         InstallFailed: pip could not install it.
     """
     python = ENVIRONMENTS / tool / "bin" / "python"
-    if not python.exists():
-        _run([sys.executable, "-m", "venv", str(python.parent.parent)])
-    if tool == "chachaml":
+    ours = tool == "chachaml"
+    if ours or not python.exists():
+        # Ours is made anew each time: nothing may be left that an earlier version needed.
+        _run([sys.executable, "-m", "venv", "--clear", str(python.parent.parent)])
+    if ours:
         _install(python, str(ROOT))
-        _install(python, "--force-reinstall", "--no-deps", str(ROOT))
     elif not _has(python, pins()[tool]):
         _install(python, pins()[tool])
     return python

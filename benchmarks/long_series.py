@@ -39,11 +39,14 @@ def measure(bench: Bench) -> Section:
     section.targets += [
         Target("disk, float64 curve", double, 8, "bytes/point"),
         Target("disk, float32-derived values", single, 5, "bytes/point"),
-        Target(
-            "private memory, after all points over after half of them",
-            written["end"]["RssAnon"] / written["half"]["RssAnon"],
-            1.1,
-            "x",
+        *(
+            Target(
+                f"{what} memory, after all points over after half",
+                written["end"][name] / written["half"][name],
+                1.1,
+                "x",
+            )
+            for what, name in (("private", "RssAnon"), ("resident", "VmRSS"))
         ),
         Target("full read of the series", found["full"], 0.5, "s"),
         Target(f"worst random zoom at {PIXELS:,} points", found["zoom_worst"], 50, "ms"),

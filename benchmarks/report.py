@@ -7,6 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 
 __all__ = ["Section", "Table", "Target", "engineering", "machine", "page"]
@@ -24,7 +25,7 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether the figure keeps the bound."""
+        """Whether the figure keeps the bound; a figure that could not be measured (NaN) does not."""
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
     def cells(self) -> list[str]:
@@ -32,7 +33,12 @@ class Target:
         sign = ">=" if self.at_least else "<="
         unit = f" {self.unit}" if self.unit else ""
         bound = f"{sign} {self.bound:,g}{unit}"
-        return [self.what, engineering(self.measured) + unit, bound, "yes" if self.met else "**no**"]
+        return [
+            self.what,
+            engineering(self.measured) + ("" if isnan(self.measured) else unit),
+            bound,
+            "yes" if self.met else "**no**",
+        ]
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Section:
 
 def engineering(number: float) -> str:
     """Return a number with three digits that matter, and thousands apart."""
+    if isnan(number):
+        return "failed"
     if abs(number) >= 100:
         return f"{number:,.0f}"
     return (

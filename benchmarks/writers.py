@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from math import nan
 from pathlib import Path
 
 from benchmarks.clock import run_loop
@@ -30,42 +31,23 @@ def measure(bench: Bench) -> Section:
         "process has everything stored; then a fresh process counts.",
     )
     for shared, what in ((False, "into one store"), (True, "into one run")):
-        rows, rates = [], {}
+        rows, rates, lost = [], {}, nan
         for tool in (tool for tool in POINTS if tool in bench.pythons):
             with bench.reporting(tool, f"{PROCESSES} processes {what}"):
                 n = bench.n(POINTS[tool], 100)
                 seconds, read, errors = _together(bench, tool, n, shared=shared)
-                rates[tool] = read / seconds
-                logged = n * PROCESSES + 1
-                rows.append(
-                    [
-                        tool,
-                        f"{logged:,}",
-                        f"{read:,}",
-                        str(errors),
-                        engineering(seconds),
-                        engineering(rates[tool]),
-                    ]
-                )
-                if tool == "chachaml":
-                    lost = abs(logged - read)
-                    section.targets.append(
-                        Target(f"points lost or doubled, {PROCESSES} processes {what}", lost, 0)
-                    )
-        if len(rates) > 1 and "chachaml" in rates:
-            ratio = rates["chachaml"] / max(rate for tool, rate in rates.items() if tool != "chachaml")
+                rates[tool], logged = read / seconds, n * PROCESSES + 1
+                figures = [f"{logged:,}", f"{read:,}", str(errors), engineering(seconds)]
+                rows.append([tool, *figures, engineering(rates[tool])])
+                lost = abs(logged - read) if tool == "chachaml" else lost
+        section.targets.append(Target(f"points lost or doubled, {PROCESSES} processes {what}", lost, 0))
+        if peers := [rate for tool, rate in rates.items() if tool != "chachaml"]:
+            ratio = rates.get("chachaml", nan) / max(peers)
             section.targets.append(
-                Target(f"points a second over the best peer, {what}", ratio, 20, "x", True)
+                Target(f"points a second over the best peer, {what}", ratio, 20, "x", at_least=True)
             )
-        head = [
-            f"{PROCESSES} processes {what}",
-            "logged",
-            "read back",
-            "errors",
-            "s until ready",
-            "points a second",
-        ]
-        section.tables.append(Table(head, rows))
+        head = ["logged", "read back", "errors", "s until ready", "points a second"]
+        section.tables.append(Table([f"{PROCESSES} processes {what}", *head], rows))
     return section
 
 
