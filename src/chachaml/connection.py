@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
-from chachaml.core.errors import ChachamlError, ChachamlWarning, StoreUnavailable
+from chachaml.core.errors import (
+    ChachamlError,
+    ChachamlWarning,
+    ForeignFile,
+    SchemaTooNew,
+    StoreUnavailable,
+)
 from chachaml.core.ids import new_id
 from chachaml.journal.drainer import Drain, DrainThread
 from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
@@ -189,7 +195,9 @@ class Connection:
     def _store_id(self) -> str:
         try:
             return self.store(create=True).id
-        except StoreUnavailable as error:
+        except (ForeignFile, SchemaTooNew):
+            raise
+        except Exception as error:  # whatever it is, training goes on
             self._on_trouble(error)
             return ""
 
@@ -211,6 +219,7 @@ class Connection:
             return False
         with thread.lock:
             journal.retry()
+            journal.touch()
             start, end = drain.position, journal.end()
             # Up to where the journal ends now: a busy writer must not keep a reader here for ever.
             while drain.position < end and drain.step():
@@ -223,7 +232,7 @@ class Connection:
     # trouble --------------------------------------------------------------------------------------
 
     def _on_trouble(self, error: Exception) -> None:
-        self.trouble = error if isinstance(error, ChachamlError) else StoreUnavailable(str(error))
+        self.trouble = error if isinstance(error, ChachamlError) else StoreUnavailable(repr(error))
         waiting = self._journal.end() - (self._drain.position if self._drain else 0) if self._journal else 0
         self.tell(
             "draining",
@@ -297,7 +306,7 @@ class Connection:
             store = self.store()
             store.apply(Batch((lost,), command=f"lost:{journal.id}:{drain.position}"))
             store.sync()
-        except (ChachamlError, OSError) as error:
+        except Exception as error:
             self._on_trouble(error)
             return False
         return True

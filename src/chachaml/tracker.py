@@ -11,7 +11,7 @@ from chachaml import current, lifecycle
 from chachaml.connection import at, connection
 from chachaml.core import settings
 from chachaml.core.changes import TagsRemoved, TagsSet
-from chachaml.core.errors import BadValue, NotFound
+from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.model import STATUSES, MetricOrder, RunQuery, Series, Status
 from chachaml.core.values import as_text, check_key
 from chachaml.journal.recovery import Recovered
@@ -151,9 +151,16 @@ def best_run(*, metric: str, experiment: str | None = None, direction: str = "ma
     if not found:
         return None
     row = store.get_run(found[0].id)
-    summary = row.metrics[metric]
-    value, step = (summary.max, summary.max_step) if direction == "max" else (summary.min, summary.min_step)
-    assert value is not None and step is not None  # noqa: S101 - ordering leaves out runs without
+    summary = row.metrics.get(metric)
+    value, step = (None, None)
+    if summary is not None:
+        value, step = (
+            (summary.max, summary.max_step) if direction == "max" else (summary.min, summary.min_step)
+        )
+    if value is None or step is None:
+        raise StoreDamaged(
+            f"run {row.name!r} is found by its {metric!r}, which it does not have", "chachaml doctor"
+        )
     return BestRun.from_row(row, metric=metric, metric_value=value, metric_step=step)
 
 

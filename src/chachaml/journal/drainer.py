@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chachaml.core.changes import Batch, JournalInfo, Receipt
-from chachaml.core.errors import ChachamlError
 from chachaml.journal.decoder import Decoded, Decoder
 from chachaml.journal.reader import Source
 
@@ -166,6 +165,6 @@ class DrainThread:
                         self._sync()
                         synced, dirty = time.monotonic(), False
                 pause = _PAUSE
-            except (ChachamlError, OSError) as error:
+            except Exception as error:  # a thread that dies would say so with a traceback, and drain no more
                 self._on_trouble(error)
                 pause = min(pause * 2, _LONGEST_PAUSE)

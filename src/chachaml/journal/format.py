@@ -109,7 +109,10 @@ def read_header(data: bytes) -> SegmentHeader:
     body = data[CELL : CELL + length]
     if crc32(body) != checksum:
         raise StoreDamaged("the header of this journal segment is damaged")
-    info = msgspec.msgpack.decode(body, type=JournalInfo)
+    try:
+        info = msgspec.msgpack.decode(body, type=JournalInfo)
+    except msgspec.MsgspecError as error:
+        raise StoreDamaged(f"the header of this journal segment says nothing: {error}") from None
     return SegmentHeader(info, number, base, padded(CELL + length))
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import apsw
 
 from chachaml.core.errors import (
+    ChachamlError,
     ForeignFile,
     SchemaTooNew,
     StoreDamaged,
@@ -26,6 +27,8 @@ _T = TypeVar("_T")
 
 PATIENCE = 5.0
 """Seconds to wait for a lock that another process holds."""
+
+_DOCTOR = "chachaml doctor says what can still be read"
 
 _IDLE = 4
 """Reading connections kept open for the next reader."""
@@ -278,8 +281,10 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise _as_store_error(path, error) from error
-    except UnicodeDecodeError as error:
-        raise _damaged(path, str(error)) from error
+    except ChachamlError:
+        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise StoreDamaged(f"{path} is not as chachaml left it: {error!r}", _DOCTOR) from error
 
 
 def _as_store_error(path: Path, error: apsw.Error) -> StoreError:
@@ -298,13 +303,13 @@ def _as_store_error(path: Path, error: apsw.Error) -> StoreError:
         case apsw.ConnectionClosedError():
             return StoreUnavailable(f"the store {path} was closed", "open it again")
         case apsw.SQLError() | apsw.MismatchError() | apsw.ConstraintError():
-            return StoreDamaged(f"{path} is not as chachaml left it: {error}", "chachaml doctor says more")
+            return StoreDamaged(f"{path} is not as chachaml left it: {error}", _DOCTOR)
         case _:
             return StoreUnavailable(f"{path} cannot be used just now: {error}")
 
 
 def _damaged(path: Path, why: str) -> StoreDamaged:
-    return StoreDamaged(f"{path} is damaged: {why}", "chachaml doctor says what can still be read")
+    return StoreDamaged(f"{path} is damaged: {why}", _DOCTOR)
 
 
 def _foreign(path: Path, why: str) -> ForeignFile:

@@ -15,8 +15,8 @@ import apsw
 import msgspec
 
 from chachaml.core.changes import Batch, JournalInfo, Receipt
-from chachaml.core.errors import BadValue, NotFound
-from chachaml.core.ids import short
+from chachaml.core.errors import BadValue, NotFound, StoreDamaged
+from chachaml.core.ids import is_id, short
 from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
 from chachaml.store import reads
 from chachaml.store.database import Database, open_database
@@ -61,6 +61,9 @@ class SQLiteStore:
         self._names = Names()
         with database.reading() as db:
             self.id: str = db.execute("SELECT id FROM store").get
+        if not (isinstance(self.id, str) and is_id(self.id)):  # journals will be known by it
+            database.close()
+            raise StoreDamaged(f"{database.path} is damaged: its id is {self.id!r}")
 
     def __repr__(self) -> str:
         return f"<chachaml SQLite store {str(self._database.path)!r}>"
