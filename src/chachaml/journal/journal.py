@@ -211,6 +211,11 @@ class Journal:
         segments = self._segments
         return segments[-1].end() if segments else 0
 
+    def touch(self) -> None:
+        """Make ready what the next records will be written to."""
+        if segments := self._segments:
+            segments[-1].touch()
+
     def sync(self) -> None:
         """Return once what is in a file survives a power failure."""
         segments = tuple(self._segments)
