@@ -138,11 +138,10 @@ class Journal:
         try:
             self.write(record)  # another thread may have begun a segment meanwhile
         except ValueError:
-            self._rotate(len(record))
-            self.write(record)
+            self._rotate(record)
 
-    def _rotate(self, need: int) -> None:
-        """Begin a new segment that declares all that is declared, and let `write` point to it."""
+    def _rotate(self, record: bytes) -> None:
+        """Begin a new segment that declares all that is declared and holds `record`, and go on there."""
         if self.closed:
             raise OSError("the journal is closed")
         if self._segments:
@@ -151,19 +150,24 @@ class Journal:
         base = self._segments[-1].base + self._segments[-1].size if self._segments else 0
         number = self._segments[-1].number + 1 if self._segments else 1
         frames = b"".join(frame for frames in self._declared.values() for frame in frames)
-        segment = self._begin_segment(number, base, len(frames) + need)
-        segment.write(frames)
+        segment = self._begin_segment(number, base, frames + record)
         self._segments.append(segment)
         self.write = segment.write
 
-    def _begin_segment(self, number: int, base: int, need: int) -> Segment:
-        """Return a new segment with its header written and room for `need` bytes behind it."""
+    def _begin_segment(self, number: int, base: int, records: bytes) -> Segment:
+        """Return a new segment that holds its header and `records`, or leave none behind."""
         if self._held_lock is None:
-            self.folder.mkdir(parents=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._held_lock = liveness.hold(self.folder, wait=True)
-        segment = create_segment(self.folder, number, base, _HEADER_ROOM + need, self._mode)
+        segment = create_segment(self.folder, number, base, _HEADER_ROOM + len(records), self._mode)
         info = liveness.whoami(self.id, self._store, time.time_ns() // 1000)
-        segment.write(encode_header(info, number, base))
+        try:
+            segment.write(encode_header(info, number, base))
+            segment.write(records)
+        except BaseException:
+            segment.close()
+            segment.path.unlink(missing_ok=True)
+            raise
         return segment
 
     # when no file can be written ------------------------------------------------------------------
@@ -194,12 +198,9 @@ class Journal:
         with self._lock:
             if not self._held:
                 return True
-            records = b"".join(self._held)
             try:
-                self._rotate(len(records))
-                self.write(records)
+                self._rotate(b"".join(self._held))
             except (OSError, ValueError):
-                self.write = self._keep
                 return False
             self._held, self._held_bytes = [], 0
             return True

@@ -210,6 +210,7 @@ class AppendedSegment:
 
 def _create(path: Path) -> int:
     binary = getattr(os, "O_BINARY", 0)
+    path.unlink(missing_ok=True)  # left when an earlier attempt was interrupted
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | binary, 0o600)
 
 

@@ -53,8 +53,12 @@ class Database:
         self._closed = False
 
     @contextmanager
-    def writing(self) -> Iterator[apsw.Connection]:
+    def writing(self, undone: Callable[[], None]) -> Iterator[apsw.Connection]:
         """Within it, everything is one transaction, which holds the write lock from its start.
+
+        Args:
+            undone: Called, still under the lock, when nothing of the transaction stays: the block
+                failed, or the commit after it did.
 
         Raises:
             StoreUnavailable: Read-only, closed, locked for too long, or the disk is full.
@@ -71,6 +75,7 @@ class Database:
                 yield db
                 db.execute("COMMIT")
             except BaseException:
+                undone()
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise

@@ -77,12 +77,8 @@ class SQLiteStore:
             StoreUnavailable: The store could not be written just now; nothing changed.
             StoreDamaged: The store's file is corrupted.
         """
-        with self._database.writing() as db:
-            try:
-                return self._apply(db, batch)
-            except BaseException:
-                self._names.forget()
-                raise
+        with self._database.writing(undone=self._names.forget) as db:
+            return self._apply(db, batch)
 
     def _apply(self, db: apsw.Connection, batch: Batch) -> Receipt:
         if batch.command and (known := _receipt(db, batch.command)):
