@@ -134,11 +134,14 @@ class MappedSegment:
 
     def end(self) -> int:
         """Return the logical offset behind the last record."""
-        return self.base + (self.size if self._map.closed else self._map.tell())
+        try:
+            return self.base + self._map.tell()
+        except ValueError:  # sealed, perhaps just now by another thread
+            return self.base + self.size
 
     def touch(self) -> None:
         """Have the kernel map the pages that come next, so that a log call does not wait for it."""
-        while not self._map.closed and self._touched < min(self._map.tell() + _AHEAD, self.size):
+        while self._touched < min(self.end() - self.base + _AHEAD, self.size):
             step = min(_TOUCH, self.size - self._touched)
             try:
                 self._map.madvise(_MADV_POPULATE_WRITE, self._touched, step)
