@@ -56,6 +56,9 @@ class MemorySegment:
     def end(self) -> int:
         return self.base + self.position
 
+    def touch(self) -> None:
+        pass
+
     def seal(self) -> None:
         if self.disk.mapped:
             self.position = self.size
@@ -113,13 +116,13 @@ class MemoryJournal(Journal):
         self.id, self.salt, self.disk = identity, salt_of(identity), disk
         self.info = JournalInfo(identity, STORE)
 
-    def _begin_segment(self, number: int, base: int, need: int) -> MemorySegment:
+    def _begin_segment(self, number: int, base: int, records: bytes) -> MemorySegment:
         if self.disk.full:
             raise OSError("no space left")
         header = encode_header(self.info, number, base)
-        size = padded(len(header) + need + self.disk.room)
+        size = padded(len(header) + len(records) + self.disk.room)
         segment = MemorySegment(self.disk, SegmentHeader(self.info, number, base, len(header)), size)
-        segment.write(header)
+        segment.write(header + records)
         self.disk.segments.append(segment)
         return segment
 
