@@ -113,7 +113,12 @@ class Connection:
             from chachaml.store.memory import MemoryStore
 
             return MemoryStore()
-        self.flush(at_once=at_once)
+        try:
+            self.flush(at_once=at_once)
+        except StoreUnavailable as error:
+            if self._journal is not None:
+                raise  # a read would miss what was logged here
+            self.tell("others", f"what other processes left cannot be brought in: {error.message}")
         return self.store()
 
     def _is_nowhere(self) -> bool:
@@ -203,7 +208,7 @@ class Connection:
 
     def _journal_root(self) -> Path:
         beside = settings.journals_beside(self.path)
-        if os.access(self.path.parent, os.W_OK):
+        if os.access(beside if beside.exists() else beside.parent, os.W_OK | os.X_OK):
             return beside
         for root in settings.spare_journals(self.path):
             with contextlib.suppress(OSError):
@@ -277,39 +282,43 @@ class Connection:
 
         Runs of this process that have not ended will have crashed.
         """
-        journal, thread = self._journal, self._thread
+        journal, thread, stopped = self._journal, self._thread, True
         if journal is not None and thread is not None:
-            deadline = time.monotonic() + wait
-            drained = thread.stop(wait) and self._drain_last(journal, deadline)
+            drained = threading.Event()
+            stopped = thread.stop(wait, lambda: self._drain_last(journal, thread, wait, drained))
             if journal.held or journal.lost:
                 self._told.discard("lost")
                 self.tell(
                     "lost", f"LOST: {journal.held:,} bytes and {journal.lost:,} records were never on disk"
                 )
-            journal.close(drained=drained)
+            journal.close(drained=drained.is_set())
         self._journal = None
         self._begin()
         if self._store is not None:
-            self._store.close()
+            if stopped:  # else the drainer is within it
+                self._store.close()
             self._store = None
 
-    def _drain_last(self, journal: Journal, deadline: float) -> bool:
-        """Drain to the end if time allows; return whether the journal's files can go."""
+    def _drain_last(
+        self, journal: Journal, thread: DrainThread, wait: float, drained: threading.Event
+    ) -> None:
+        """Drain to the end if `wait` seconds do; set `drained` if the journal's files can go."""
+        deadline = time.monotonic() + wait
         drain = self._drain
-        if drain is None or (not journal.retry() and not journal.end()):
-            return False
         try:
-            drain.run(until=lambda: time.monotonic() > deadline)
-            if drain.position < journal.end() or journal.held:
-                return False
-            lost = OwnerLost(journal.id, time.time_ns() // 1000)
-            store = self.store()
-            store.apply(Batch((lost,), command=f"lost:{journal.id}:{drain.position}"))
-            store.sync()
+            with thread.lock:
+                if drain is None or (not journal.retry() and not journal.end()):
+                    return
+                drain.run(until=lambda: time.monotonic() > deadline)
+                if drain.position < journal.end() or journal.held:
+                    return
+                lost = OwnerLost(journal.id, time.time_ns() // 1000)
+                store = self.store()
+                store.apply(Batch((lost,), command=f"lost:{journal.id}:{drain.position}"))
+                store.sync()
+                drained.set()
         except Exception as error:
             self._on_trouble(error)
-            return False
-        return True
 
     def before_fork(self) -> None:
         """Let the drainer come to rest.

@@ -8,6 +8,7 @@ import msgspec
 
 from chachaml.connection import at, connection
 from chachaml.core import settings
+from chachaml.core.errors import StoreDamaged, StoreUnavailable
 from chachaml.core.model import StoreInfo
 from chachaml.journal.recovery import Recovered
 
@@ -37,12 +38,18 @@ def doctor(store: str | os.PathLike[str] | None = None) -> Report:
         StoreError: The store cannot be opened at all.
     """
     where = connection() if store is None else at(settings.store_path(store))
-    journals = where.flush()
+    problems: list[str] = []
+    journals = Recovered()
+    try:
+        journals = where.flush()
+    except (StoreDamaged, StoreUnavailable) as error:
+        problems.append(error.message)
     opened = where.store()
-    problems = list(opened.check())
+    problems += opened.check()
     if journals.damaged:
         problems.append(f"{journals.damaged:,} bytes of journals were damaged and skipped")
     problems += [
         f"journal {folder} belongs to another store and was set aside" for folder in journals.set_aside
     ]
+    problems += [f"journal {where_and_why} cannot be brought in" for where_and_why in journals.out_of_reach]
     return Report(opened.info(), journals, tuple(problems))

@@ -137,6 +137,7 @@ class DrainThread:
     ) -> None:
         self._drain, self._sync, self._on_trouble = drain, sync, on_trouble
         self._stop = threading.Event()
+        self._last: Callable[[], None] = lambda: None
         self.lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
@@ -147,13 +148,18 @@ class DrainThread:
             thread.start()
             self._thread = thread
 
-    def stop(self, timeout: float) -> bool:
-        """Ask the thread to end; return whether it did within `timeout` seconds."""
+    def stop(self, timeout: float, last: Callable[[], None]) -> bool:
+        """Ask the thread to do `last` and end; return whether it did within `timeout` seconds.
+
+        The caller waits no longer, whatever the store may wait for; the thread goes on as long as it can.
+        """
+        self._last = last
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
-            return not self._thread.is_alive()
-        return True
+        if self._thread is None:
+            last()
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _loop(self) -> None:
         pause, synced, dirty = _PAUSE, time.monotonic(), False
@@ -168,3 +174,4 @@ class DrainThread:
             except Exception as error:  # a thread that dies would say so with a traceback, and drain no more
                 self._on_trouble(error)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+        self._last()

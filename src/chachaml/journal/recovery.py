@@ -14,6 +14,7 @@ from chachaml.core.model import RunQuery
 from chachaml.journal import liveness
 from chachaml.journal.decoder import first_time
 from chachaml.journal.drainer import Drain
+from chachaml.journal.format import CELL
 from chachaml.journal.journal import remove_folder
 from chachaml.journal.reader import FolderSource, segments_of
 from chachaml.store.protocol import Store
@@ -38,6 +39,8 @@ class Recovered(msgspec.Struct):
     """Journals whose owner lives."""
     set_aside: list[str] = msgspec.field(default_factory=list)
     """Folders of journals that belong to another store; they are left untouched."""
+    out_of_reach: list[str] = msgspec.field(default_factory=list)
+    """Folders of journals that this user or this disk does not let be brought in, and why."""
     damaged: int = 0
     """Bytes skipped because no checksum held."""
 
@@ -71,8 +74,14 @@ def recover(
     """
     late = 0 if at_once else _LATE
     for folder in journal_folders(root):
-        if folder.name != own:
+        if folder.name == own:
+            continue
+        try:
             _recover_one(folder, store, store_id, report, late)
+        except FileNotFoundError:  # another process has just brought it in
+            continue
+        except OSError as error:
+            report.out_of_reach.append(f"{folder}: {error.strerror}")
 
 
 def _recover_one(folder: Path, store: Store, store_id: str, report: Recovered, late: int) -> None:
@@ -114,9 +123,17 @@ def _bury(folder: Path, info: JournalInfo, store: Store, report: Recovered) -> N
     for segment in segments_of(folder):
         segment.path.unlink(missing_ok=True)
     for path in folder.glob("*.seg"):
-        path.unlink(missing_ok=True)
+        if _is_blank(path):  # its owner died before it wrote the header
+            path.unlink(missing_ok=True)
+        else:
+            report.damaged += path.stat().st_size
     remove_folder(folder)
     report.drained += 1
+
+
+def _is_blank(path: Path) -> bool:
+    with path.open("rb") as file:
+        return not any(file.read(CELL))
 
 
 def _lose(store: Store, journal: str, command: str) -> None:
