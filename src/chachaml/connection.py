@@ -307,7 +307,10 @@ class Connection:
         drain = self._drain
         try:
             with thread.lock:
-                if drain is None or (not journal.retry() and not journal.end()):
+                journal.retry()
+                # From here on a thread that still logs is told so: it must not log behind the last drain.
+                journal.stop()
+                if drain is None or not journal.end():
                     return
                 drain.run(until=lambda: time.monotonic() > deadline)
                 if drain.position < journal.end() or journal.held:

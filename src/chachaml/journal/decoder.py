@@ -20,8 +20,8 @@ _HEAD = struct.Struct("<II")
 _FRAME = struct.Struct("<IIII")
 _FRAME_BODY = struct.Struct("<III")
 _TIME = struct.Struct("<q")
-_EMPTY = bytes(CELL)
 
+_WINDOW = 64 << 10
 _BULK = 512 * CELL
 """From this many bytes on numpy decodes; below it is not worth its import."""
 
@@ -77,8 +77,10 @@ class Decoder:
                 continue
             if live or self._goes_on(data, position, remaining):
                 break
-            damaged += 0 if data[position : position + CELL] == _EMPTY else CELL
-            position += CELL
+            if empty := _empty_cells(data, position):
+                position += empty
+            else:
+                position, damaged = position + CELL, damaged + CELL
         changes = (*self._changes, *self._points())
         self._changes = []
         return Decoded(changes, at + position, at + whole, damaged)
@@ -205,6 +207,12 @@ class _Loose:
             for number, where in places.items()
             if number in series
         ]
+
+
+def _empty_cells(data: bytes, position: int) -> int:
+    """Return how many bytes of empty cells stand at `position`, or, of very many, some."""
+    ahead = data[position : position + _WINDOW]
+    return (len(ahead) - len(ahead.lstrip(b"\0"))) // CELL * CELL
 
 
 def first_time(data: bytes) -> int | None:

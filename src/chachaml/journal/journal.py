@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from chachaml.core.changes import Change
@@ -23,7 +24,7 @@ from chachaml.journal.format import (
     salt_of,
     series_frame,
 )
-from chachaml.journal.segment import Segment, create_segment
+from chachaml.journal.segment import Segment, create_segment, sync_folder
 
 __all__ = ["HELD_LIMIT", "Journal", "NoJournal", "remove_folder"]
 
@@ -223,7 +224,9 @@ class Journal:
         for segment in segments:
             if segment.number >= self._unsynced:
                 segment.sync()
-        if segments:
+        if segments and segments[-1].number > self._unsynced:
+            for folder in (self.folder, self.root, self.root.parent):
+                sync_folder(folder)
             self._unsynced = segments[-1].number
 
     def can_release(self, applied_to: int) -> bool:
@@ -239,11 +242,21 @@ class Journal:
                 segment.close()
                 segment.path.unlink(missing_ok=True)
 
-    def close(self, *, drained: bool) -> None:
-        """Stop writing. The files go if `drained` (everything durable in the store), else they stay."""
+    def stop(self) -> None:
+        """Take no more records: what is in a file now is all that there is to drain."""
         with self._lock:
             self.closed = True
             self.write = _refuse
+            if self._segments:
+                self._segments[-1].seal()
+
+    def close(self, *, drained: bool) -> None:
+        """Let go of the files. They go if `drained` (everything durable in the store), else they stay.
+
+        Stops the journal if `stop` did not.
+        """
+        self.stop()
+        with self._lock:
             for segment in self._segments:
                 segment.close()
                 if drained:
@@ -275,12 +288,10 @@ class NoJournal(Journal):
 
 def remove_folder(folder: Path) -> None:
     """Remove a drained journal's folder, and the folder of journals if it is the last."""
-    (folder / liveness.LOCK).unlink(missing_ok=True)
-    for empty in (folder, folder.parent):
-        try:
-            empty.rmdir()
-        except OSError:
-            return  # not empty, or another process removes it too
+    with suppress(OSError):  # not empty, or another process removes it too, or the disk is in trouble
+        (folder / liveness.LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+        folder.parent.rmdir()
 
 
 def _drop(_record: bytes) -> None:

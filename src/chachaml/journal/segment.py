@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from chachaml.journal.format import CELL
+from chachaml.journal.format import CELL, padded
 
-__all__ = ["Segment", "create_segment", "segment_name", "segment_number"]
+__all__ = ["Segment", "create_segment", "segment_name", "segment_number", "sync_folder"]
 
 SMALLEST, LARGEST = 256 << 10, 64 << 20
 """A journal's first segment is small, each next four times larger: a short script reserves little."""
@@ -185,10 +185,16 @@ class AppendedSegment:
                 while self._length < start + len(record):
                     self._length += os.write(self._fd, record[self._length - start :])
             except OSError:
-                # A record cut short would be skipped as damage; without its head it never was.
-                os.ftruncate(self._fd, start)
-                self._length = start
+                self._take_back(start)
                 raise
+
+    def _take_back(self, start: int) -> None:
+        """Undo a record cut short; if even that fails, write no more behind it."""
+        try:
+            os.ftruncate(self._fd, start)
+            self._length = start
+        except OSError:
+            self.size = self._length = padded(os.fstat(self._fd).st_size)
 
     def end(self) -> int:
         """Return the logical offset behind the last record."""
@@ -224,6 +230,18 @@ def _discard(fd: int, path: Path) -> None:
 
 def _sync(fd: int) -> None:
     (getattr(os, "fdatasync", None) or os.fsync)(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names of the files in `folder` survive a power failure, where that can be asked."""
+    try:
+        fd = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _has_gil() -> bool:

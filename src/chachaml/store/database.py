@@ -237,6 +237,8 @@ def _check_header(path: Path, newest: int) -> bool:
         )
     try:
         db = _connect_readonly(path, immutable=True)
+        # What is missing here may stand in the log: a process may have died while it moved pages from there.
+        db.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
         try:
             owner, found = db.execute("PRAGMA application_id").get, schema_version(db)
         finally:
