@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import struct
 import warnings
 from pathlib import Path
 
@@ -141,6 +142,30 @@ def points_of_the_training(path: Path, sound: Path) -> list[float] | str:
         return "damaged"
     finally:
         ml.connect(path).close()
+
+
+FRAME = struct.Struct(">II16x4096s")
+"""A page in the write-ahead log: its number, the size of the database after it, salt and checksum, bytes."""
+
+
+def test_a_checkpoint_that_was_cut_short_is_finished_by_the_next(folder: Path) -> None:
+    ended = run(
+        "import os, chachaml as ml\n"
+        "for n in range(20):\n"
+        "    with ml.start_run(name='before'): ml.log_metrics({f'm{k}': 1.0 for k in range(100)})\n"
+        "ml.flush()\n"
+        "os._exit(0)",
+        cwd=folder,
+    )
+    assert ended.code == 0
+    store, log = folder / "chachaml.db", folder / "chachaml.db-wal"
+    pages = {number: page for number, _, page in FRAME.iter_unpack(log.read_bytes()[32:])}
+    assert len(pages) * PAGE > store.stat().st_size
+    with store.open("r+b") as file:
+        file.write(pages[1])  # which counts pages that are still in the log alone
+    ml.connect(store)
+    assert len(ml.runs(name="before")) == 20
+    assert ml.doctor().well
 
 
 @pytest.mark.parametrize("lost", ["-wal", "-shm", "-wal and -shm"])
