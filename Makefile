@@ -21,8 +21,9 @@ types: $(READY)
 tests: $(READY)
 	$(BIN)/pytest
 
-bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md
+bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md and the README's figures
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.readme
 
 soak: $(READY)  ## the long forms: a million schedules, two thousand kills
 	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -x

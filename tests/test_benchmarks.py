@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import run
+from benchmarks import readme, run
 from benchmarks.environments import pins
 from benchmarks.processes import Bench, WorkFailed
 from benchmarks.report import Section, Table, Target, engineering
@@ -96,3 +96,9 @@ def test_a_torn_log_reads_up_to_the_tear(tmp_path: Path) -> None:
 def _tables(text: str) -> list[list[str]]:
     blocks = (block.splitlines() for block in text.split("\n\n"))
     return [block for block in blocks if block[0].startswith("|")]
+
+
+def test_the_readme_quotes_the_results() -> None:
+    table = readme.block(readme.RESULTS.read_text())
+    assert "failed" not in table
+    assert f"<!-- figures -->\n{table}<!-- /figures -->" in readme.README.read_text()
