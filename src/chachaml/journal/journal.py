@@ -240,7 +240,7 @@ class Journal:
             while self.can_release(applied_to):
                 segment = self._segments.pop(0)
                 segment.close()
-                segment.path.unlink(missing_ok=True)
+                _remove_segment(segment.path)
 
     def stop(self) -> None:
         """Take no more records: what is in a file now is all that there is to drain."""
@@ -260,7 +260,7 @@ class Journal:
             for segment in self._segments:
                 segment.close()
                 if drained:
-                    segment.path.unlink(missing_ok=True)
+                    _remove_segment(segment.path)
             self._segments = []
             if self._held_lock is not None:
                 if drained:
@@ -284,6 +284,12 @@ class NoJournal(Journal):
     def _begin(self) -> None:
         super()._begin()
         self.write = _drop
+
+
+def _remove_segment(path: Path) -> None:
+    """Delete a drained segment; if that fails, whoever looks next knows that it is drained."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:
