@@ -8,15 +8,20 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 import chachaml as ml
+from tests.faults.processes import SOAK, eventually
 from tests.faults.writer import NOTE, PARAM, POINT, ROW
 
-SOAK = bool(os.environ.get("CHACHAML_SOAK"))
-KILLS = 2_000 if SOAK else 15
+KILLS = 2_000 if SOAK else 16
+AT_ONCE = 2
+LONGEST = 0.4
+"""Seconds until the last are killed, some hundred thousand points later."""
 
 
 class Noted:
@@ -46,20 +51,26 @@ def judge(noted: Noted, points: list[tuple[int, float]], rows: list[tuple[int, f
     assert len(rows) <= len(noted.rows) + 1
 
 
-def kill_one(store: Path, oracle: Path, dice: random.Random) -> None:
-    writer = Path(__file__).with_name("writer.py")
-    process = subprocess.Popen([sys.executable, str(writer), str(store), str(oracle)], stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    deadline = 30.0
-    while not oracle.exists() or oracle.stat().st_size < NOTE.size * 2:
-        assert process.poll() is None, process.stderr.read().decode()
-        select.select([], [], [], 0.001)
-        deadline -= 0.001
-        assert deadline > 0
-    select.select([], [], [], dice.random() ** 3 * (1.2 if SOAK else 0.8))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+def kill_some(store: Path, oracles: list[Path], dice: random.Random) -> None:
+    """Let as many processes write at once as there are oracles, and kill each at any moment."""
+    with ExitStack() as stack:
+        writers = [stack.enter_context(writing(store, oracle)) for oracle in oracles]
+        for writer, oracle in zip(writers, oracles, strict=True):
+            eventually(lambda o=oracle: o.exists() and o.stat().st_size >= NOTE.size * 2, 30)  # type: ignore[misc]
+            # Most die soon after the start, when segments, series and the store are new.
+            select.select([], [], [], dice.random() ** 3 * LONGEST)
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+
+
+@contextmanager
+def writing(store: Path, oracle: Path) -> Iterator[subprocess.Popen[bytes]]:
+    script = Path(__file__).with_name("writer.py")
+    with subprocess.Popen([sys.executable, str(script), str(store), str(oracle)]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.usefixtures("folder")
@@ -70,21 +81,26 @@ def test_no_acknowledged_point_is_lost_or_doubled(tmp_path: Path) -> None:
     store = tmp_path / "killed.db"
     ml.connect(store)
     total = 0
-    for number in range(KILLS):
-        oracle = tmp_path / f"oracle-{number}"
-        kill_one(store, oracle, dice)
-        noted = Noted(oracle)
-        found = ml.run(noted.run)
-        assert found.status == "crashed"
-        points = logged(noted.run, "loss") if noted.points else []
-        rows = logged(noted.run, "a") if noted.rows else []
-        judge(noted, points, rows)
-        assert {key: found.params[key] for key in noted.params} == noted.params
-        total += len(noted.points)
-        oracle.unlink()
+    for number in range(0, KILLS, AT_ONCE):
+        oracles = [tmp_path / f"oracle-{number}-{each}" for each in range(AT_ONCE)]
+        kill_some(store, oracles, dice)
+        for oracle in oracles:
+            total += judge_one(Noted(oracle))
+            oracle.unlink()
     assert len(ml.runs(status="crashed", limit=10_000)) == KILLS
     assert ml.doctor().well
     print(f"{total:,} acknowledged points, none lost, none doubled")
+
+
+def judge_one(noted: Noted) -> int:
+    """Compare a killed run with what its process noted; return how many points that are."""
+    found = ml.run(noted.run)
+    assert found.status == "crashed"
+    points = logged(noted.run, "loss") if noted.points else []
+    rows = logged(noted.run, "a") if noted.rows else []
+    judge(noted, points, rows)
+    assert {key: found.params[key] for key in noted.params} == noted.params
+    return len(noted.points)
 
 
 def test_the_judge_sees_a_point_dropped_or_doubled(tmp_path: Path) -> None:
