@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, overload
 
 import msgspec
@@ -13,6 +13,8 @@ from chachaml.core.ids import short
 from chachaml.core.model import RunRow, Status, Summary
 
 __all__ = ["BestRun", "Run", "Runs", "to_datetime"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +145,11 @@ class Runs(Sequence[Run]):
 
 
 def to_datetime(microseconds: int) -> datetime:
-    """Return a time inside chachaml (int64 microseconds since 1970, UTC) as an aware datetime."""
-    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
-        microsecond=microseconds % 1_000_000
-    )
+    """Return a time inside chachaml (int64 microseconds since 1970, UTC) as an aware datetime.
+
+    What is beyond the years 1 to 9999, by a wrong clock or a damaged store, is their end.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return (datetime.max if microseconds > 0 else datetime.min).replace(tzinfo=UTC)

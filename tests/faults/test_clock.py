@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import chachaml as ml
+from chachaml.results import to_datetime
 from tests.faults.processes import run
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -73,3 +75,9 @@ def test_the_local_time_zone_changes_nothing_that_is_stored(folder: Path, zone: 
     before, after = map(int, ended.out.split())
     (found,) = ml.runs()
     assert before <= ml.metric(found, "x").times[0] <= after
+
+
+def test_times_that_no_clock_can_show_are_the_end_of_all_years() -> None:
+    assert to_datetime(2**63 - 1) == datetime.max.replace(tzinfo=UTC)
+    assert to_datetime(-(2**63)) == datetime.min.replace(tzinfo=UTC)
+    assert to_datetime(-1) == datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC)
