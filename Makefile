@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check lint types tests bench soak clean
+.PHONY: demo test check lint types tests bench soak strace clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -18,15 +18,19 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-tests: $(READY)
+tests: $(READY) strace
 	$(BIN)/pytest
 
 bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md and the README's figures
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.readme
 
-soak: $(READY)  ## the long forms: a million schedules, two thousand kills
+soak: $(READY) strace  ## the long forms: a million schedules, two thousand kills
 	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -x
+
+strace:  # makes system calls fail in tests/faults
+	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \
+		echo "tests/faults needs strace: install it with your system's package manager"
 
 clean:
 	rm -rf $(VENV) .bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output

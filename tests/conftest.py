@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from chachaml import connection as connections
 from chachaml import current
+from tests.seeds import SOAK
+
+# What must pass before a commit fails for its change alone; the long form looks further each time.
+settings.register_profile("short", derandomize=True)
+settings.load_profile("default" if SOAK else "short")
 
 
 @pytest.fixture(autouse=True)

@@ -123,7 +123,7 @@ class Connection:
 
     def _is_nowhere(self) -> bool:
         """Tell whether there is neither a store nor anything on its way to it."""
-        if self._store is not None or self._journal is not None or self.path.exists():
+        if self._store is not None or self._journal is not None or _is_there(self.path):
             return False
         return not any(journal_folders(root) for root in self._roots())
 
@@ -208,7 +208,7 @@ class Connection:
 
     def _journal_root(self) -> Path:
         beside = settings.journals_beside(self.path)
-        if os.access(beside if beside.exists() else beside.parent, os.W_OK | os.X_OK):
+        if os.access(beside if _is_there(beside) else beside.parent, os.W_OK | os.X_OK):
             return beside
         for root in settings.spare_journals(self.path):
             with contextlib.suppress(OSError):
@@ -346,6 +346,11 @@ class Connection:
         self._begin()
         if self._journal is not None:
             self._journal.after_fork()
+
+
+def _is_there(path: Path) -> bool:
+    # Not Path.exists, which raises where the answer cannot be had.
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _never_finalise(thing: object) -> None:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 __all__ = [
     "ROOT",
-    "SOAK",
     "Finished",
     "await_line",
     "eventually",
@@ -24,7 +23,6 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).parents[2]
-SOAK = bool(os.environ.get("CHACHAML_SOAK"))
 
 
 class Finished(NamedTuple):

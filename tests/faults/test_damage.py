@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import struct
@@ -13,7 +12,8 @@ import pytest
 
 import chachaml as ml
 from chachaml.core.errors import StoreDamaged, StoreError
-from tests.faults.processes import SOAK, run
+from tests.faults.processes import run
+from tests.seeds import SOAK, seed
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -101,30 +101,30 @@ def damaged(store: Path, folder: Path, number: int, dice: random.Random) -> Path
 
 
 def test_reading_a_damaged_store_is_right_or_says_so(folder: Path, store: Path) -> None:
-    seed = int(os.environ.get("CHACHAML_SEED", random.randrange(10**6)))
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    start = seed()
+    print(f"seed {start}")
+    dice = random.Random(start)
     for _ in range(50 if SOAK else 2):
         paths = [damaged(store, folder, number, dice) for number in range(20)]
         ended = run(READER, *paths, cwd=folder, within=60)
-        assert ended.code == 0 and ended.out.endswith("read\n"), f"seed {seed}: {ended}"
+        assert ended.code == 0 and ended.out.endswith("read\n"), f"seed {start}: {ended}"
         for path in paths:
             shutil.rmtree(path.parent)
 
 
 def test_training_on_a_damaged_store_goes_on(folder: Path, store: Path) -> None:
-    seed = int(os.environ.get("CHACHAML_SEED", random.randrange(10**6)))
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    start = seed()
+    print(f"seed {start}")
+    dice = random.Random(start)
     for number in range(200 if SOAK else 8):
         path = damaged(store, folder, number, dice)
         ended = run(TRAINING, path, cwd=folder)
-        assert ended.code in (7, 1), f"seed {seed}: {ended}"
+        assert ended.code in (7, 1), f"seed {start}: {ended}"
         if ended.code == 1:  # the damage hides whose file it is: then it must not be touched
-            assert "ForeignFile" in ended.err or "SchemaTooNew" in ended.err, f"seed {seed}: {ended}"
+            assert "ForeignFile" in ended.err or "SchemaTooNew" in ended.err, f"seed {start}: {ended}"
         else:
-            assert "Traceback" not in ended.err and len(ended.said) <= 1, f"seed {seed}: {ended}"
-            assert points_of_the_training(path, store) in (list(range(5000)), "damaged"), f"seed {seed}"
+            assert "Traceback" not in ended.err and len(ended.said) <= 1, f"seed {start}: {ended}"
+            assert points_of_the_training(path, store) in (list(range(5000)), "damaged"), f"seed {start}"
         shutil.rmtree(path.parent)
 
 

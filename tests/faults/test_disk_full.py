@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.processes import OWN_MOUNTS, SOAK, has_room_for_mounts, run
+from tests.faults.processes import OWN_MOUNTS, has_room_for_mounts, run
+from tests.seeds import SOAK
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -10,7 +10,8 @@ import pytest
 
 import chachaml as ml
 from chachaml.results import Run
-from tests.faults.processes import SOAK, await_line, eventually, run, started
+from tests.faults.processes import await_line, eventually, run, started
+from tests.seeds import SOAK
 
 pytestmark = [
     pytest.mark.usefixtures("folder"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import select
 import signal
@@ -15,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import chachaml as ml
-from tests.faults.processes import SOAK, eventually
+from tests.faults.processes import eventually
 from tests.faults.writer import NOTE, PARAM, POINT, ROW
+from tests.seeds import SOAK, seed
 
 KILLS = 2_000 if SOAK else 16
 AT_ONCE = 2
@@ -75,9 +75,9 @@ def writing(store: Path, oracle: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.usefixtures("folder")
 def test_no_acknowledged_point_is_lost_or_doubled(tmp_path: Path) -> None:
-    seed = int(os.environ.get("CHACHAML_SEED", random.randrange(10**6)))
-    print(f"seed {seed}, {KILLS} kills")
-    dice = random.Random(seed)
+    start = seed()
+    print(f"seed {start}, {KILLS} kills")
+    dice = random.Random(start)
     store = tmp_path / "killed.db"
     ml.connect(store)
     total = 0

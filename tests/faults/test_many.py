@@ -9,7 +9,8 @@ import apsw
 import pytest
 
 import chachaml as ml
-from tests.faults.processes import SOAK, await_line, finish, run, started
+from tests.faults.processes import await_line, finish, run, started
+from tests.seeds import SOAK
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import chachaml as ml
 from chachaml.core.errors import BadValue
-from tests.faults.processes import SOAK
+from tests.seeds import SOAK
 
 pytestmark = pytest.mark.usefixtures("folder")
 

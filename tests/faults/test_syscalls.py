@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
@@ -15,7 +14,8 @@ from typing import NamedTuple
 import pytest
 
 import chachaml as ml
-from tests.faults.processes import SOAK, Finished, await_line, finish, started
+from tests.faults.processes import Finished, await_line, finish, started
+from tests.seeds import SOAK, seed
 
 pytestmark = [
     pytest.mark.usefixtures("folder"),
@@ -117,9 +117,9 @@ def judge(folder: Path, traced: Traced) -> None:
 @pytest.mark.parametrize("mode", ["mmap", "write"])
 def test_a_call_that_fails_is_survived(folder: Path, mode: str) -> None:
     assert shutil.which("strace"), "this test needs strace: apt-get install strace"
-    seed = int(os.environ.get("CHACHAML_SEED", random.randrange(10**6)))
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    start = seed()
+    print(f"seed {start}")
+    dice = random.Random(start)
     usual = trace(folder / "usual", mode)
     judge(folder / "usual", usual)
     every = [

@@ -5,7 +5,6 @@ A failing schedule is repeated by ``python -m tests.simulate --schedules 1 --see
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from random import Random
 
@@ -14,6 +13,7 @@ import pytest
 from chachaml.core.changes import Batch, Receipt
 from chachaml.journal.drainer import Drain
 from chachaml.store.memory import MemoryStore
+from tests.seeds import SOAK, seed
 
 from .judge import judge
 from .processes import Clock, Process
@@ -22,8 +22,7 @@ from .world import DiskSource, FlakyStore
 
 RUN = "0" * 32
 
-SOAK = bool(os.environ.get("CHACHAML_SOAK"))
-SEED = int(os.environ.get("CHACHAML_SEED", Random().randrange(10**9)))
+SEED = seed()
 SCHEDULES = 1_000_000 if SOAK else 1_500
 
 
@@ -31,11 +30,11 @@ SCHEDULES = 1_000_000 if SOAK else 1_500
 def test_whatever_happens_nothing_acknowledged_is_lost_doubled_or_out_of_order(part: int) -> None:
     first = SEED + part * SCHEDULES // 10
     print(f"schedules from seed {first}; CHACHAML_SEED={SEED} repeats them all")
-    for seed in range(first, first + SCHEDULES // 10):
+    for number in range(first, first + SCHEDULES // 10):
         try:
-            judge(Simulation(seed).run())
+            judge(Simulation(number).run())
         except Exception as error:
-            raise AssertionError(f"schedule {seed} failed: {error!r}") from error
+            raise AssertionError(f"schedule {number} failed: {error!r}") from error
 
 
 def process(store: FlakyStore) -> Process:
@@ -151,8 +150,8 @@ def test_the_judge_sees_harm_to_the_store(harm: Callable[[MemoryStore], None]) -
 
 
 def test_the_judge_sees_points_of_one_time_out_of_order() -> None:
-    for seed in range(100):
-        simulation = Simulation(seed).run()
+    for number in range(100):
+        simulation = Simulation(number).run()
         if len(simulation.processes) > 1:
             continue  # between journals there is no order
         for run in simulation.store.inner._runs.values():

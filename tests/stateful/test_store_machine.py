@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
+from tests.seeds import SOAK
 
 from chachaml.core.changes import (
     Batch,
@@ -241,7 +241,6 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-SOAK = bool(os.environ.get("CHACHAML_SOAK"))
 TestStoreMachine.settings = settings(
     max_examples=1_000 if SOAK else 15,
     stateful_step_count=60 if SOAK else 25,

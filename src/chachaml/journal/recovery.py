@@ -171,7 +171,15 @@ def reap(roots: Iterable[Path], store: Store, *, own: str = "") -> int:
     """
     query = RunQuery(status="running", archived=None, limit=1000)
     owners = {run.owner for run in store.find_runs(query).runs}
-    gone = [o for o in owners if o and o != own and not any((root / o).exists() for root in roots)]
+    gone = [o for o in owners if o and o != own and not any(_may_exist(root / o) for root in roots)]
     for owner in gone:
         _lose(store, owner, f"gone:{owner}:{time.time_ns()}")
     return len(gone)
+
+
+def _may_exist(folder: Path) -> bool:
+    """Tell whether a folder is there, or cannot be asked for just now."""
+    try:
+        return folder.exists()
+    except OSError:
+        return True

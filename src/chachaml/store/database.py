@@ -290,6 +290,8 @@ def translated(path: Path) -> Iterator[None]:
         raise _as_store_error(path, error) from error
     except ChachamlError:
         raise
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be used just now: {error.strerror}") from error
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise StoreDamaged(f"{path} is not as chachaml left it: {error!r}", _DOCTOR) from error
 
