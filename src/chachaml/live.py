@@ -180,7 +180,7 @@ class LiveRun:
             if not members:
                 return
             if step is None:
-                steps = [series.top + 1 for series in members]
+                steps = [as_step(key, series.top + 1) for key, series in zip(values, members, strict=True)]
             else:
                 steps = [as_step(next(iter(values)), step)] * len(members)
             if len(members) == 1 or len(set(steps)) > 1 or any(s.number is None for s in members):

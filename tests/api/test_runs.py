@@ -390,3 +390,12 @@ def test_disabled_mode_keeps_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         run.log_metric("loss", 2)
     assert len(ml.runs()) == 0
     assert not (tmp_path / "off").exists()
+
+
+def test_no_step_follows_the_last_one_of_64_bits() -> None:
+    with ml.start_run() as run:
+        ml.log_metric("x", 1.0, 2**63 - 1)
+        for call in (lambda: ml.log_metric("x", 2.0), lambda: ml.log_metrics({"x": 2.0, "y": 2.0})):
+            with pytest.raises(BadValue, match="'x': step"):
+                call()
+    assert ml.metric(run, "x").values.tolist() == [1.0]
