@@ -26,7 +26,7 @@ bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md 
 	$(BIN)/python -m benchmarks.readme
 
 soak: $(READY) strace  ## the long forms: a million schedules, two thousand kills
-	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -x
+	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -s -x
 
 strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \

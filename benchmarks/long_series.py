@@ -16,8 +16,13 @@ from benchmarks.tools import load
 __all__ = ["measure", "read", "write", "write_some"]
 
 PIXELS = 1000
-PARTS = {"tenth": 1, "half": 5, "end": 10}
-"""When memory is looked at, in tenths of all points; buffers have their full size well before half."""
+HALVES = ("first", "second")
+"""Memory is looked at after every hundredth of the points; buffers have their full size well before half."""
+MEMORY = {
+    "private memory": "RssAnon",
+    "mapped files: the journal's segment, libraries": "RssFile",
+    "resident in all": "VmRSS",
+}
 
 
 def measure(bench: Bench) -> Section:
@@ -41,8 +46,8 @@ def measure(bench: Bench) -> Section:
         Target("disk, float32-derived values", single, 5, "bytes/point"),
         *(
             Target(
-                f"{what} memory, after all points over after half",
-                written["end"][name] / written["half"][name],
+                f"{what} memory, highest in the second half over the first",
+                written["second"][name] / written["first"][name],
                 1.1,
                 "x",
             )
@@ -55,17 +60,12 @@ def measure(bench: Bench) -> Section:
 
 
 def _memory(n: int, written: Result) -> Table:
-    def megabytes(name: str) -> list[str]:
-        return [engineering(written[part][name] / (1 << 20)) for part in PARTS]
-
     rows = [
-        ["private memory", *megabytes("RssAnon")],
-        ["mapped files: the journal's segment, libraries", *megabytes("RssFile")],
-        ["resident in all", *megabytes("VmRSS")],
-        ["highest so far", *megabytes("VmHWM")],
+        [what, *(engineering(written[half][name] / (1 << 20)) for half in HALVES)]
+        for what, name in MEMORY.items()
     ]
     note = f"Written and stored at {engineering(n / written['seconds'])} points a second."
-    head = ["memory while writing, MB", *(f"after {n * share // 10:,} points" for share in PARTS.values())]
+    head = ["highest while writing, MB", *(f"in the {half} {n // 2:,} points" for half in HALVES)]
     return Table(head, rows, note)
 
 
@@ -98,17 +98,19 @@ def write(folder: Path, tool: str, n: int, *, float32: bool = False) -> Result:
     adapter = load(tool, folder)
     adapter.start("long")
     names = adapter.names()
-    first, seconds, memory = 0, 0.0, {}
+    first, seconds = 0, 0.0
+    highest = {half: dict.fromkeys(MEMORY.values(), 0) for half in HALVES}
     for values in blocks(n, float32=float32, size=n // 100):
         begin = perf_counter()
         run_loop(adapter.one, names, values, first)
         seconds += perf_counter() - begin
+        half, now = highest[HALVES[2 * first >= n]], _memory_now()
+        half |= {name: max(half[name], now[name]) for name in half}
         first += len(values)
-        memory |= {part: _memory_now() for part, share in PARTS.items() if first == n * share // 10}
     begin = perf_counter()
     adapter.finish()
     seconds += perf_counter() - begin
-    return {**memory, "seconds": seconds}
+    return {**highest, "seconds": seconds}
 
 
 def write_some(folder: Path, tool: str, n: int) -> Result:

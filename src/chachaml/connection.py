@@ -224,10 +224,11 @@ class Connection:
             return False
         with thread.lock:
             journal.retry()
-            journal.touch()
             start, end = drain.position, journal.end()
+            journal.touch()
             # Up to where the journal ends now: a busy writer must not keep a reader here for ever.
             while drain.position < end and drain.step():
+                journal.touch()
                 if journal.can_release(drain.position):
                     self.store().sync()
                     journal.release(drain.position)

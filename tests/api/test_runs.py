@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,35 @@ from chachaml.core.errors import (
 )
 
 pytestmark = pytest.mark.usefixtures("folder")
+
+
+def test_a_short_script_never_loads_numpy(folder: Path) -> None:
+    code = """
+import atexit, sys
+atexit.register(lambda: print("numpy" in sys.modules))  # called last
+import chachaml as ml
+with ml.start_run():
+    ml.log_metrics({"loss": 0.31, "accuracy": 0.9})
+"""
+    script = [sys.executable, "-c", code]
+    assert subprocess.run(script, cwd=folder, capture_output=True, text=True).stdout == "False\n"
+    assert ml.runs()[0].metrics == {"loss": 0.31, "accuracy": 0.9}
+
+
+def test_a_long_series_can_be_read_at_the_end_of_a_script(folder: Path) -> None:
+    code = """
+import atexit
+import chachaml as ml
+def report():
+    points = ml.metric(ml.last_run(), "loss")
+    print(points.steps[0], points.steps[-1], len(points.steps), float(points.values.sum()))
+atexit.register(report)
+with ml.start_run():
+    for step in range(600_000):
+        ml.log_metric("loss", 0.5, step)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0 599999 600000 300000.0\n", "")
 
 
 def test_three_lines_make_a_store_and_find_the_run_again(folder: Path) -> None:

@@ -89,7 +89,7 @@ class Decoder:
         """Take in what starts at `position`; return its length, or 0 if nothing whole does."""
         first = data[position]
         if first == POINT:
-            return (self._run_of_points(data, position) if len(data) >= _BULK else 0) or self._point(
+            return (self._run_of_points(data, position) if _is_long(data, position) else 0) or self._point(
                 data, position
             )
         if first == FRAME:
@@ -165,6 +165,11 @@ class Decoder:
         if self._loose:
             pieces.append(bulk.from_bytes(*self._loose.take()))
         return bulk.by_series(pieces, self._series)
+
+
+def _is_long(data: bytes, position: int) -> bool:
+    """Tell whether much was written from `position` on: what a closed segment ends with is empty."""
+    return len(data) - position >= _BULK and data[position + _BULK - CELL] != 0
 
 
 class _Loose:

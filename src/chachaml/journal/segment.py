@@ -46,7 +46,7 @@ class Segment(Protocol):
         ...
 
     def touch(self) -> None:
-        """Make ready what the next records will be written to."""
+        """Make ready what the next records will be written to, and let go of what was written long ago."""
         ...
 
     def seal(self) -> None:
@@ -120,7 +120,7 @@ class MappedSegment:
             _discard(self._fd, self.path)
             raise
         self._lock = threading.Lock()
-        self._touched = 0
+        self._touched = self._gone = 0
         self.touch()
 
     @property
@@ -140,7 +140,11 @@ class MappedSegment:
             return self.base + self.size
 
     def touch(self) -> None:
-        """Have the kernel map the pages that come next, so that a log call does not wait for it."""
+        """Have the kernel map the pages that come next, so that a log call does not wait for it.
+
+        Those far behind are let go, so that a process does not grow with its segments; the file keeps them.
+        """
+        self._let_go(self.end() - self.base - _TOUCH)
         while self._touched < min(self.end() - self.base + _AHEAD, self.size):
             step = min(_TOUCH, self.size - self._touched)
             try:
@@ -149,6 +153,15 @@ class MappedSegment:
                 step = self.size  # an older kernel: pages come one by one, when they are written to
             self._touched += step
             time.sleep(0)
+
+    def _let_go(self, behind: int) -> None:
+        if behind - self._gone < _TOUCH:
+            return
+        try:
+            self._map.madvise(mmap.MADV_DONTNEED, self._gone, behind // _TOUCH * _TOUCH - self._gone)
+        except (OSError, ValueError):
+            return  # sealed just now
+        self._gone = behind // _TOUCH * _TOUCH
 
     def seal(self) -> None:
         """Make every further `write` raise ValueError."""

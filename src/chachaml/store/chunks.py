@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import apsw
@@ -29,6 +31,9 @@ __all__ = ["append", "columns", "decode", "read", "summarise"]
 
 _SKETCHED = 8192
 """Points of the smallest chunk that has a sketch; a smaller one is decoded as quickly."""
+
+_SHARED_OUT, _THREADS = 8, 4
+"""From this many chunks on threads decode them: unpacking lets go of the interpreter's lock."""
 
 _TAIL = np.dtype([("step", "<i8"), ("time", "<i8"), ("value", "<f8")])
 Window = tuple[int, int]
@@ -172,9 +177,24 @@ def _cut(points: Points, window: Window | None) -> Points:
 def _all(db: apsw.Connection, chunks: list[_Chunk], tail: bytes) -> Points:
     last = _from_tail(tail)
     points = empty(sum(chunk.points for chunk in chunks) + len(last))
-    at = 0
-    for chunk in chunks:
-        decode_into(_blob(db, "data", chunk.id), points[at : at + chunk.points])
-        at += chunk.points
+    starts = list(accumulate((chunk.points for chunk in chunks), initial=0))
+    blocks = [_blob(db, "data", chunk.id) for chunk in chunks]
+    rooms = [points[start:end] for start, end in pairwise(starts)]
+    _decode_all(blocks, rooms)
+    at = starts[-1]
     points.steps[at:], points.times[at:], points.values[at:] = last.steps, last.times, last.values
     return points
+
+
+def _decode_all(blocks: list[bytes], rooms: list[Points]) -> None:
+    if len(blocks) >= _SHARED_OUT:
+        try:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(_THREADS) as pool:
+                deque(pool.map(decode_into, blocks, rooms), maxlen=0)
+            return
+        except RuntimeError:
+            pass  # the interpreter is on its way out, and starts no more threads
+    for block, room in zip(blocks, rooms, strict=True):
+        decode_into(block, room)
