@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
+from numbers import Real
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
@@ -51,9 +52,13 @@ class _Group:
 
     __slots__ = ("keys", "number", "pack", "top")
 
-    def __init__(self, keys: tuple[str, ...], number: int, top: int) -> None:
+    def __init__(self, keys: tuple[str, ...], number: int, top: int, *, plain: bool) -> None:
         self.keys, self.number, self.top = keys, number, top
-        self.pack = struct.Struct(f"<{len(keys)}d").pack
+        self.pack = struct.Struct(f"<{len(keys)}d").pack if plain else self._pack_any
+
+    def _pack_any(self, *values: Any) -> bytes:
+        """Pack what need not be plain numbers: a tensor with a gradient warns when it is packed itself."""
+        return struct.pack(f"<{len(values)}d", *map(as_number, self.keys, values))
 
 
 class LiveRun:
@@ -187,7 +192,8 @@ class LiveRun:
                 for series, key, at_step in zip(members, values, steps, strict=True):
                     self._log_point(series, key, at_step, values[key])
             else:
-                self._log_row(members, values, steps[0])
+                plain = all(isinstance(value, Real) for value in metrics.values())
+                self._log_row(members, values, steps[0], plain=plain)
 
     def _log_point(self, series: _Series, key: str, step: int, value: float) -> None:
         now = time_ns()
@@ -200,13 +206,13 @@ class LiveRun:
         checksum = crc32(point_body(series.head, step, now, value), self._salt)
         self._journal.append(point_cell(series.head, checksum, step, now, value))
 
-    def _log_row(self, members: list[_Series], values: dict[str, float], step: int) -> None:
+    def _log_row(self, members: list[_Series], values: dict[str, float], step: int, *, plain: bool) -> None:
         keys = tuple(values)
         number = self._group_numbers.get(keys)
         if number is None:
             numbers = [series.number for series in members if series.number is not None]
             number = self._group_numbers[keys] = self._journal.number_group(self.id, numbers)
-        group = _Group(keys, number, step)
+        group = _Group(keys, number, step, plain=plain)
         packed = group.pack(*values.values())
         self._journal.append(row_frame(group.number, step, time_ns(), packed, self._salt))
         for series in members:

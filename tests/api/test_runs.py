@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import warnings
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -430,3 +431,22 @@ def test_no_step_follows_the_last_one_of_64_bits() -> None:
             with pytest.raises(BadValue, match="'x': step"):
                 call()
     assert ml.metric(run, "x").values.tolist() == [1.0]
+
+
+class Tensor:
+    """Like one of PyTorch with a gradient: a warning when taken as a number, none when asked for it."""
+
+    def __float__(self) -> float:
+        warnings.warn("detach me first", UserWarning, stacklevel=2)
+        return 0.5
+
+    def item(self) -> float:
+        return 0.5
+
+
+def test_tensors_logged_together_do_not_warn() -> None:
+    with warnings.catch_warnings(record=True, action="always") as said, ml.start_run() as run:
+        for step in range(3):
+            ml.log_metrics({"loss": Tensor(), "accuracy": 0.25}, step)
+    assert not said
+    assert list(ml.metric(run, "loss").values) == [0.5] * 3
