@@ -271,6 +271,12 @@ def test_what_holds_no_params_is_refused(params: object) -> None:
         flatten(params)
 
 
+@pytest.mark.parametrize("value", [[{1: "a", "1": "b"}], [{"$float": "NaN"}]], ids=["same keys", "NaN's"])
+def test_dicts_that_would_not_come_back_are_refused(value: object) -> None:
+    with pytest.raises(BadValue, match="param 'x'"):
+        flatten({"x": value})
+
+
 def test_params_that_contain_themselves_are_refused() -> None:
     loop: dict[str, Any] = {}
     loop["a"] = loop
@@ -287,6 +293,12 @@ def test_params_that_contain_themselves_are_refused() -> None:
         ("0.0", "-0.0", True),
         ('"1"', "1", False),
         ("[1]", "[1]", True),
+        ("[1,2]", "[1.0,2]", True),
+        ("[1]", "[true]", False),
+        ("[1]", "[1,1]", False),
+        ('[{"a":0}]', '[{"a":0.0}]', True),
+        ('[{"a":0}]', '[{"a":0,"b":1}]', False),
+        ('[{"$float":"NaN"},1]', '[{"$float":"NaN"},1.0]', True),
         ('{"$float":"NaN"}', '{"$float":"NaN"}', True),
         ('{"$float":"NaN"}', '{"$float":"Infinity"}', False),
         ("null", "null", True),

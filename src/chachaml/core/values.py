@@ -33,6 +33,7 @@ __all__ = [
 MAX_KEY = 1000
 """The longest key, in characters."""
 
+_FLOAT = "$float"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _INT64 = range(-(2**63), 2**63)
 
@@ -176,7 +177,7 @@ def _plain(key: str, value: Any) -> Any:
     if isinstance(value, (float, Decimal)):
         return _plain_float(float(value))
     if isinstance(value, Mapping) or _is_dataclass(value):
-        return {as_text(f"param {key!r}", str(k)): _plain(key, v) for k, v in _as_mapping(key, value).items()}
+        return _plain_mapping(key, _as_mapping(key, value))
     if isinstance(value, (list, tuple)):
         return [_plain(key, v) for v in value]
     if isinstance(value, (set, frozenset)):
@@ -184,10 +185,19 @@ def _plain(key: str, value: Any) -> Any:
     return _plain_other(key, value)
 
 
+def _plain_mapping(key: str, value: Mapping[Any, Any]) -> dict[str, Any]:
+    plain = {as_text(f"param {key!r}", str(k)): _plain(key, v) for k, v in value.items()}
+    if len(plain) < len(value):
+        raise BadValue(f"param {key!r} has two keys of the same text, such as 1 and '1'")
+    if plain.keys() == {_FLOAT}:
+        raise BadValue(f"param {key!r} has a dict whose only key is {_FLOAT!r}, which stands for NaN here")
+    return plain
+
+
 def _plain_float(value: float) -> float | dict[str, str]:
     if math.isfinite(value):
         return value
-    return {"$float": "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}
+    return {_FLOAT: "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}
 
 
 def _plain_other(key: str, value: Any) -> Any:
@@ -213,17 +223,23 @@ def parse(text: str) -> Any:
 
 
 def _parse_float(value: dict[str, Any]) -> Any:
-    name = value.get("$float")
+    name = value.get(_FLOAT)
     return _NON_FINITE.get(name, value) if len(value) == 1 and isinstance(name, str) else value
 
 
 def same_value(one: str, other: str) -> bool:
     """Tell whether two canonical values are equal: ``1`` is ``1.0``, but ``true`` is not ``1``."""
-    if one == other:
-        return True
-    a, b = parse(one), parse(other)
-    numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (a, b))
-    return bool(numeric and a == b)
+    return one == other or _same(parse(one), parse(other))
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    return bool(a == b or (a != a and b != b))
 
 
 def _kind(value: object) -> str:
