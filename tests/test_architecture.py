@@ -179,6 +179,32 @@ def test_every_name_that_a_module_offers_is_there(module: str) -> None:
         assert hasattr(loaded, name), name
 
 
+def calls() -> Iterator[tuple[str, ast.Call, str]]:
+    """Yield each call in the source: the module, the call, and what is called."""
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                yield module, node, ast.unparse(node.func)
+
+
+def test_pickles_are_loaded_in_one_place() -> None:
+    loaders = {"pickle", "cloudpickle", "dill", "joblib", "torch", "marshal", "shelve", "cPickle", "_pickle"}
+    found = [
+        (module, what)
+        for module, _, what in calls()
+        if what.split(".")[0] in loaders and what.split(".")[-1] in ("load", "loads", "Unpickler", "open")
+    ]
+    assert found == [("chachaml.artifacts.formats", "pickle.loads")]
+
+
+def test_nothing_runs_text_as_code() -> None:
+    for module, call, what in calls():
+        where = f"{module}:{call.lineno}"
+        assert what.split(".")[-1] not in ("eval", "extractall", "system", "popen"), where
+        assert what != "exec" or isinstance(call.args[0], ast.Constant), where
+        assert not any(keyword.arg == "shell" for keyword in call.keywords), where
+
+
 def python(code: str) -> str:
     """Return what `code` prints in a fresh interpreter."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

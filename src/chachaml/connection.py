@@ -27,6 +27,7 @@ from chachaml.journal.reader import FolderSource
 from chachaml.journal.recovery import Recovered, journal_folders, reap, recover
 
 if TYPE_CHECKING:
+    from chachaml.artifacts.blobs import LocalBlobs
     from chachaml.store.protocol import Store
 
 __all__ = [
@@ -63,8 +64,13 @@ class Connection:
     Get one from `connect`. Everything here may be used from any thread.
     """
 
+    keeps = True
+    """Whether what is logged is kept at all."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.artifacts = settings.artifacts_root(path)
+        """The folder of the artifacts."""
         self.trouble: ChachamlError | None = None
         """The last reason why draining failed, until it succeeds again."""
         self._told: set[str] = set()
@@ -74,6 +80,7 @@ class Connection:
 
     def _begin(self) -> None:
         self._lock = threading.RLock()
+        self._blobs: LocalBlobs | None = None
         self._thread: DrainThread | None = None
         self._drain: Drain | None = None
 
@@ -151,6 +158,15 @@ class Connection:
         reap(self._roots(), store, own=own)
         return report
 
+    def blobs(self) -> LocalBlobs:
+        """Return where the bytes of artifacts are kept; nothing is made before it is needed."""
+        with self._lock:
+            if self._blobs is None or self._blobs.root != self.artifacts:
+                from chachaml.artifacts.blobs import LocalBlobs
+
+                self._blobs = LocalBlobs(self.artifacts)
+            return self._blobs
+
     def command(self, *changes: Change) -> Receipt:
         """Apply `changes` at once, after all that was logged before.
 
@@ -189,7 +205,7 @@ class Connection:
             if self._thread is None:
                 own = FolderSource(self._journal.folder, written=self._journal.end)
                 self._drain = Drain(own, self, verify=False)
-                self._thread = DrainThread(self._drain_own, self._journal.sync, self._on_trouble)
+                self._thread = DrainThread(self._drain_own, self._sync, self._on_trouble)
                 try:
                     self._thread.start()
                 except RuntimeError as error:  # no more threads are allowed, or the process ends
@@ -217,6 +233,13 @@ class Connection:
                     return root
         return beside
 
+    def _sync(self) -> None:
+        """Have what was logged so far survive a power failure: bytes before the records that name them."""
+        if self._blobs is not None:
+            self._blobs.sync()
+        if self._journal is not None:
+            self._journal.sync()
+
     def _drain_own(self) -> bool:
         """Drain this process's journal; return whether there was anything to drain."""
         thread, drain, journal = self._thread, self._drain, self._journal
@@ -230,6 +253,7 @@ class Connection:
             while drain.position < end and drain.step():
                 journal.touch()
                 if journal.can_release(drain.position):
+                    self._sync()
                     self.store().sync()
                     journal.release(drain.position)
             self.trouble = None
@@ -317,6 +341,7 @@ class Connection:
                 if drain.position < journal.end() or journal.held:
                     return
                 lost = OwnerLost(journal.id, time.time_ns() // 1000)
+                self._sync()
                 store = self.store()
                 store.apply(Batch((lost,), command=f"lost:{journal.id}:{drain.position}"))
                 store.sync()
@@ -364,6 +389,8 @@ def _never_finalise(thing: object) -> None:
 class Disabled(Connection):
     """The connection of ``CHACHAML_MODE=disabled``: takes everything, keeps nothing."""
 
+    keeps = False
+
     def store(self, *, create: bool = False) -> Store:  # noqa: ARG002 - as in Connection
         """Return an empty store."""
         if self._store is None:
@@ -382,6 +409,15 @@ class Disabled(Connection):
         """Do nothing."""
         return Recovered()
 
+    def blobs(self) -> LocalBlobs:
+        """Return where the bytes of artifacts are kept; nothing is made before it is needed."""
+        with self._lock:
+            if self._blobs is None or self._blobs.root != self.artifacts:
+                from chachaml.artifacts.blobs import LocalBlobs
+
+                self._blobs = LocalBlobs(self.artifacts)
+            return self._blobs
+
     def command(self, *changes: Change) -> Receipt:  # noqa: ARG002 - as in Connection
         """Do nothing."""
         return Receipt(applied=False, applied_to=0, cursor=0)
@@ -391,17 +427,23 @@ _connections: dict[Path, Connection] = {}
 _current: Connection | None = None
 
 
-def connect(store: str | os.PathLike[str] | None = None) -> Connection:
+def connect(
+    store: str | os.PathLike[str] | None = None, *, artifacts: str | os.PathLike[str] | None = None
+) -> Connection:
     """Choose the store that this process uses from now on; runs under way stay with theirs.
 
     Args:
         store: Path of the store's file. Default: ``CHACHAML_STORE``, else ``./chachaml.db``.
+        artifacts: Folder of the artifacts. Default: ``CHACHAML_ARTIFACTS``, else the one beside the
+            store, ``chachaml-artifacts`` for ``chachaml.db``.
 
     Returns:
         The connection. Nothing is opened or made before it is needed.
     """
     global _current
     _current = at(settings.store_path(store))
+    if artifacts is not None:
+        _current.artifacts = Path(artifacts).expanduser().absolute()
     return _current
 
 

@@ -1,4 +1,4 @@
-"""What `doctor` looks at: the store's file, the journals beside it."""
+"""What `doctor` looks at: the store's file, the journals and the artifacts beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import msgspec
 
-from chachaml.connection import at, connection
+from chachaml.connection import Connection, at, connection
 from chachaml.core import settings
 from chachaml.core.errors import StoreDamaged, StoreUnavailable
 from chachaml.core.model import StoreInfo
@@ -29,7 +29,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def doctor(store: str | os.PathLike[str] | None = None) -> Report:
-    """Drain what is waiting, check the store's file, and say what is wrong.
+    """Drain what is waiting, check the store's file and all artifacts, and say what is wrong.
 
     Args:
         store: Path of the store. Default: the one in use.
@@ -52,4 +52,18 @@ def doctor(store: str | os.PathLike[str] | None = None) -> Report:
         f"journal {folder} belongs to another store and was set aside" for folder in journals.set_aside
     ]
     problems += [f"journal {where_and_why} cannot be brought in" for where_and_why in journals.out_of_reach]
+    problems += _missing_bytes(where)
     return Report(opened.info(), journals, tuple(problems))
+
+
+def _missing_bytes(where: Connection) -> list[str]:
+    """Return in words which artifacts have lost their bytes, or hold others than were logged."""
+    if not where.artifacts.is_dir():
+        return []
+    from chachaml.artifacts.collect import faults
+
+    blobs, store = where.blobs(), where.store()
+    kept = {digest for digest, _, _ in blobs.digests()}
+    gone = [digest for digest in store.digests() if digest not in kept]
+    lost = [f"the bytes of artifact {digest} are not in {where.artifacts}" for digest in gone]
+    return lost + faults(blobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from pathlib import Path
 from time import time_ns
@@ -29,6 +29,7 @@ from chachaml.core.ids import short
 from chachaml.core.model import RunRow
 from chachaml.core.values import as_number, as_step, as_text, canonical, check_key, flatten, same_value
 from chachaml.journal.format import POINT, point_body, point_cell, row_frame
+from chachaml.run_artifacts import RunArtifacts
 
 __all__ = ["LiveRun", "as_error", "attach", "from_row", "status_of"]
 
@@ -61,7 +62,7 @@ class _Group:
         return struct.pack(f"<{len(values)}d", *map(as_number, self.keys, values))
 
 
-class LiveRun:
+class LiveRun(RunArtifacts):
     """A run that this process writes to. Get one from `chachaml.start_run`.
 
     Use it as a context manager, or call `end`. May be used from any thread, from forked processes,
@@ -86,6 +87,7 @@ class LiveRun:
         tags: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         tops: Mapping[str, int] | None = None,
+        artifacts: Iterable[str] = (),
         owner: bool,
     ) -> None:
         self.id, self.experiment, self.name, self.parent = run, experiment, name, parent
@@ -93,6 +95,7 @@ class LiveRun:
         self._connection, self._owner = connection, owner
         self._params = dict(params or {})
         self._tops = dict(tops or {})
+        self._artifacts = set(artifacts)
         self._journal = connection.journal()
         self._announced = self._journal.id if owner else ""
         self._began = time.monotonic()
@@ -424,6 +427,7 @@ def from_row(connection: Connection, row: RunRow, *, owner: bool) -> LiveRun:
         tags=row.tags,
         params={key: canonical(key, value) for key, value in row.params.items()},
         tops={key: summary.last_step for key, summary in row.metrics.items()},
+        artifacts=(artifact.name for artifact in row.artifacts),
         owner=owner,
     )
 

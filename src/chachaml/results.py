@@ -8,13 +8,80 @@ from typing import Any, Self, overload
 
 import msgspec
 
-from chachaml.core.changes import Conflicted, RunError
+from chachaml.core.changes import ArtifactLogged, Conflicted, DatasetLogged, RunError
 from chachaml.core.ids import short
-from chachaml.core.model import RunRow, Status, Summary
+from chachaml.core.model import ArtifactRow, DatasetRow, RunRow, Status, Summary
 
-__all__ = ["BestRun", "Run", "Runs", "to_datetime"]
+__all__ = ["Artifact", "BestRun", "Dataset", "Run", "Runs", "to_datetime"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """Something kept of a run under a name. ``digest`` is the SHA-256 of its ``size`` bytes, in hex."""
+
+    run: str
+    name: str
+    size: int
+    content_type: str
+    format: str
+    digest: str
+    logged: datetime
+
+    @classmethod
+    def from_row(cls, run: str, row: ArtifactRow) -> Artifact:
+        """Return what people see of a store's row."""
+        return cls(
+            run=run,
+            name=row.name,
+            size=row.size,
+            content_type=row.content_type,
+            format=row.format,
+            digest=row.digest,
+            logged=to_datetime(row.logged),
+        )
+
+    @classmethod
+    def from_change(cls, logged: ArtifactLogged) -> Artifact:
+        """Return what people see of what was just logged."""
+        about = (
+            logged.name,
+            logged.digest,
+            logged.size,
+            logged.content_type,
+            logged.format,
+            logged.signature,
+        )
+        return cls.from_row(logged.run, ArtifactRow(*about, logged.time))
+
+    def __repr__(self) -> str:
+        from chachaml.display import artifact_text
+
+        return artifact_text(self)
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """Data that a run used: what identifies it. ``rows`` and ``columns`` are None where unknown."""
+
+    name: str
+    role: str
+    rows: int | None
+    columns: int | None
+    features: tuple[str, ...]
+    digest: str
+    source: str
+    logged: datetime
+
+    @classmethod
+    def from_row(cls, row: DatasetRow) -> Dataset:
+        """Return what people see of a store's row."""
+        return cls(**{**msgspec.structs.asdict(row), "logged": to_datetime(row.logged)})
+
+    @classmethod
+    def from_change(cls, logged: DatasetLogged) -> Dataset:
+        """Return what people see of what was just logged."""
+        about = (logged.name, logged.role, logged.rows, logged.columns, logged.features, logged.digest)
+        return cls.from_row(DatasetRow(*about, logged.source, logged.time))
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +89,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     ``metrics`` holds the last value of each metric (the one with the highest step), ``summaries``
     all that is known of each without its points. ``duration`` is in seconds. ``experiment`` is
-    empty while the run's start has not arrived yet.
+    empty while the run's start has not arrived yet. ``artifacts`` and ``datasets`` are there when the
+    run was read by itself, and not in a list of runs.
     """
 
     id: str
@@ -41,6 +109,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     summaries: dict[str, Summary] = {}
     conflicts: tuple[Conflicted, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
 
     @property
     def short_id(self) -> str:
@@ -77,6 +147,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             metrics={key: summary.last for key, summary in row.metrics.items()},
             summaries=row.metrics,
             conflicts=row.conflicts,
+            artifacts=tuple(Artifact.from_row(row.id, each) for each in row.artifacts),
+            datasets=tuple(map(Dataset.from_row, row.datasets)),
             **extra,
         )
 

@@ -11,9 +11,11 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "ArtifactLogged",
     "Batch",
     "Change",
     "Conflicted",
+    "DatasetLogged",
     "EndStatus",
     "JournalInfo",
     "OwnerLost",
@@ -117,6 +119,35 @@ class PointsLogged(_Change, frozen=True):
         return len(self.values) // 8
 
 
+class ArtifactLogged(_Change, frozen=True):
+    """A named artifact of the run; its bytes were in the blob store before this was said."""
+
+    time: int
+    name: str
+    digest: str
+    """SHA-256 of the bytes, 64 hex digits."""
+    size: int
+    content_type: str
+    format: str
+    """How its bytes become a value again (see `chachaml.artifacts.formats`)."""
+    signature: str = ""
+    """Who vouches for a format that runs code when loaded (see `chachaml.artifacts.signing`)."""
+    overwrite: bool = False
+
+
+class DatasetLogged(_Change, frozen=True):
+    """Data that the run used, described; a run may use any number."""
+
+    time: int
+    name: str
+    role: str
+    rows: int | None = None
+    columns: int | None = None
+    features: tuple[str, ...] = ()
+    digest: str = ""
+    source: str = ""
+
+
 class OwnerLost(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """The process behind a journal is gone: the runs that it still owns have crashed."""
 
@@ -133,6 +164,8 @@ Change = (
     | TagsSet
     | TagsRemoved
     | PointsLogged
+    | ArtifactLogged
+    | DatasetLogged
     | OwnerLost
 )
 

@@ -8,7 +8,11 @@
     ├── Conflict            the request contradicts what is recorded                409
     │   ├── ParamConflict   a param logged again with another value
     │   ├── RunHasEnded     a log call on a handle after its own end
-    │   └── RunIsLive       resuming a run that another process still owns
+    │   ├── RunIsLive       resuming a run that another process still owns
+    │   └── ArtifactExists  a second artifact of one name in a run
+    ├── Untrusted           loading would run code that nobody here vouches for     403
+    ├── MissingExtra        a library that is not installed                         501
+    ├── ArtifactDamaged     an artifact's bytes are not those that were logged      500
     └── StoreError          the store cannot be used                                503
         ├── StoreUnavailable   cannot be opened or written just now
         ├── ForeignFile        the file is not a chachaml store
@@ -23,11 +27,14 @@ from __future__ import annotations
 
 __all__ = [
     "AmbiguousId",
+    "ArtifactDamaged",
+    "ArtifactExists",
     "BadValue",
     "ChachamlError",
     "ChachamlWarning",
     "Conflict",
     "ForeignFile",
+    "MissingExtra",
     "NoActiveRun",
     "NotFound",
     "ParamConflict",
@@ -37,6 +44,7 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreUnavailable",
+    "Untrusted",
 ]
 
 
@@ -110,6 +118,32 @@ class RunIsLive(Conflict):
     """The run is still owned by a living process."""
 
     code = "run_is_live"
+
+
+class ArtifactExists(Conflict):
+    """The run has an artifact of that name; its bytes stay as they are."""
+
+    code = "artifact_exists"
+
+
+class Untrusted(ChachamlError):
+    """Loading the artifact would run code, and nobody here vouches for it; nothing was run."""
+
+    code = "untrusted"
+    status = 403
+
+
+class MissingExtra(ChachamlError, ImportError):
+    """A library is needed that is not installed."""
+
+    code = "missing_extra"
+    status = 501
+
+
+class ArtifactDamaged(ChachamlError):
+    """An artifact's bytes are not those that were logged."""
+
+    code = "artifact_damaged"
 
 
 class StoreError(ChachamlError):

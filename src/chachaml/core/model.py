@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATUSES",
+    "ArtifactRow",
+    "DatasetRow",
     "MetricOrder",
     "Page",
     "RunQuery",
@@ -64,13 +66,38 @@ class Summary(msgspec.Struct, frozen=True):
         return self.sum / self.finite if self.finite else None
 
 
+class ArtifactRow(msgspec.Struct, frozen=True):
+    """A named artifact of a run. ``digest`` is the SHA-256 of its bytes, in hex; ``size`` is in bytes."""
+
+    name: str
+    digest: str
+    size: int
+    content_type: str
+    format: str
+    signature: str
+    logged: int
+
+
+class DatasetRow(msgspec.Struct, frozen=True):
+    """Data that a run used: what is known of it, without the data."""
+
+    name: str
+    role: str
+    rows: int | None
+    columns: int | None
+    features: tuple[str, ...]
+    digest: str
+    source: str
+    logged: int
+
+
 class RunRow(msgspec.Struct, frozen=True):
     """A run as the store knows it.
 
     ``owner`` is the id of the journal whose process decides whether the run lives; a run known
     only by what others logged to it has none yet. ``duration`` is in microseconds, summed over
     resumes. ``params`` and ``metrics`` are filled by `Store.get_run` and left empty by `find_runs`
-    unless the query asks for them.
+    unless the query asks for them; ``artifacts`` (by name) and ``datasets`` (as logged) by `get_run` alone.
     """
 
     id: str
@@ -89,6 +116,8 @@ class RunRow(msgspec.Struct, frozen=True):
     params: dict[str, Any] = {}
     metrics: dict[str, Summary] = {}
     conflicts: tuple[Conflicted, ...] = ()
+    artifacts: tuple[ArtifactRow, ...] = ()
+    datasets: tuple[DatasetRow, ...] = ()
 
 
 class MetricOrder(msgspec.Struct, frozen=True):

@@ -18,6 +18,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
+    ArtifactLogged,
+    DatasetLogged,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
@@ -32,11 +34,10 @@ from chachaml.core.changes import (
 from chachaml.core.model import RunRow
 from chachaml.core.values import same_value
 
-__all__ = ["RunChange", "advance", "is_stub", "lose_owner", "merge_param", "stub"]
+__all__ = ["RunChange", "advance", "is_stub", "keep_artifact", "lose_owner", "merge_param", "stub"]
 
-RunChange = (
-    RunStarted | RunResumed | RunJoined | RunEnded | ParamsLogged | TagsSet | TagsRemoved | PointsLogged
-)
+Said = ParamsLogged | TagsSet | TagsRemoved | PointsLogged | ArtifactLogged | DatasetLogged
+RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said
 
 
 def stub(run: str, time: int) -> RunRow:
@@ -66,6 +67,8 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
         case RunEnded():
             return _end(row, change, journal), ""
         case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
+            return row, ""
+        case ArtifactLogged() | DatasetLogged():
             return row, ""
         case _:
             assert_never(change)
@@ -126,3 +129,15 @@ def merge_param(kept: str | None, new: str) -> tuple[str, str]:
     if kept is None:
         return new, ""
     return kept, "" if same_value(kept, new) else f"{kept} stays, {new} was refused"
+
+
+def keep_artifact(kept: str | None, new: ArtifactLogged) -> str:
+    """Return what an artifact contradicts ('' if nothing): the first of its name stays, unless overwritten.
+
+    Args:
+        kept: Digest of the run's artifact of that name, None if there is none.
+        new: What is logged now.
+    """
+    if kept in (None, new.digest) or new.overwrite:
+        return ""
+    return f"artifact {new.name!r}: {kept} stays, {new.digest} was refused"

@@ -9,11 +9,13 @@ from pathlib import Path
 from zlib import crc32
 
 __all__ = [
+    "artifacts_root",
     "current_user",
     "disabled",
     "journal_mode",
     "journals_beside",
     "spare_journals",
+    "state_folder",
     "store_path",
     "strict",
 ]
@@ -57,11 +59,26 @@ def spare_journals(store: Path) -> list[Path]:
     uid = os.getuid() if hasattr(os, "getuid") else "user"
     # Not tempfile.gettempdir(): it loads much and writes a trial file, on every read.
     temporary = Path(os.environ.get("TMPDIR") or "/tmp") / f"chachaml-{uid}" / "journals" / name  # noqa: S108
+    state = state_folder()
+    return [state / "journals" / name, temporary] if state else [temporary]
+
+
+def state_folder() -> Path | None:
+    """Return this user's folder for what chachaml keeps between runs, None for one without a home."""
     try:
-        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    except RuntimeError:  # no home folder
-        return [temporary]
-    return [state / "chachaml" / "journals" / name, temporary]
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "chachaml"
+    except RuntimeError:
+        return None
+
+
+def artifacts_root(store: Path) -> Path:
+    """Return the folder of a store's artifacts: ``CHACHAML_ARTIFACTS``, else one beside the store.
+
+    Beside ``chachaml.db`` it is ``chachaml-artifacts``.
+    """
+    if given := os.environ.get("CHACHAML_ARTIFACTS"):
+        return Path(given).expanduser().absolute()
+    return store.with_name(store.name.removesuffix(".db") + "-artifacts")
 
 
 def current_user() -> str:

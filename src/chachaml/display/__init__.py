@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from chachaml.display.html import run_html, runs_html
 from chachaml.display.plot import plot_text, sparkline
-from chachaml.display.text import run_text, runs_text
-from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe
+from chachaml.display.text import artifact_text, run_text, runs_text
+from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe, size
 
 __all__ = [
     "Paint",
     "ansi",
+    "artifact_text",
     "count",
     "duration",
     "moment",
@@ -26,5 +27,6 @@ __all__ = [
     "runs_html",
     "runs_text",
     "safe",
+    "size",
     "sparkline",
 ]

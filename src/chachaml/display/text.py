@@ -19,15 +19,16 @@ from chachaml.display.words import (
     pairs,
     plain,
     safe,
+    size,
     value_text,
 )
 
 if TYPE_CHECKING:
     from chachaml.core.changes import RunError
     from chachaml.core.model import Summary
-    from chachaml.results import BestRun, Run, Runs
+    from chachaml.results import Artifact, BestRun, Run, Runs
 
-__all__ = ["is_best", "run_text", "runs_text", "shared_metrics"]
+__all__ = ["artifact_text", "is_best", "run_text", "runs_text", "shared_metrics"]
 
 GAP = "  "
 MAX_ROWS = 60
@@ -330,3 +331,9 @@ def _block(text: str, room: int, limit: int) -> Iterator[str]:
         yield f"  {cut(safe(line.expandtabs(4)), room - 2)}"
     if len(lines) > limit:
         yield f"  ... {count(len(lines) - limit, 'more line')}"
+
+
+def artifact_text(artifact: Artifact) -> str:
+    """Return an artifact in a line."""
+    about = f"{safe(artifact.content_type)}, {size(artifact.size)}, of run {artifact.run[-8:]}"
+    return f"<artifact {safe(artifact.name)}: {about}>"

@@ -22,6 +22,7 @@ __all__ = [
     "pairs",
     "plain",
     "safe",
+    "size",
     "value_text",
 ]
 
@@ -172,3 +173,12 @@ def value_text(value: Any) -> str:
 def pairs(items: Iterable[tuple[str, str]]) -> str:
     """Return tags on one line: ``model=svm, stage=try``."""
     return ", ".join(f"{safe(key)}={safe(value)}" for key, value in items)
+
+
+def size(amount: int) -> str:
+    """Return a number of bytes as people read it: "512 B", "2.0 KiB", "5.00 MiB"."""
+    if amount < 1024:
+        return f"{amount} B"
+    power = min((amount.bit_length() - 1) // 10, 4)
+    digits = 1 if power == 1 else 2
+    return f"{amount / 1024**power:.{digits}f} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"

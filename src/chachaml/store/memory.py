@@ -14,9 +14,11 @@ import msgspec
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
+    ArtifactLogged,
     Batch,
     Change,
     Conflicted,
+    DatasetLogged,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
@@ -28,8 +30,18 @@ from chachaml.core.changes import (
 )
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id, short
-from chachaml.core.model import MetricOrder, Page, RunQuery, RunRow, Series, StoreInfo, Summary
-from chachaml.core.rules import advance, is_stub, lose_owner, merge_param, stub
+from chachaml.core.model import (
+    ArtifactRow,
+    DatasetRow,
+    MetricOrder,
+    Page,
+    RunQuery,
+    RunRow,
+    Series,
+    StoreInfo,
+    Summary,
+)
+from chachaml.core.rules import advance, is_stub, keep_artifact, lose_owner, merge_param, stub
 from chachaml.core.values import parse
 from chachaml.store.protocol import Feed, FeedRow
 
@@ -50,6 +62,8 @@ class _Run:
     points: dict[str, list[Point]] = field(default_factory=dict)
     """By metric, in the order of arrival."""
     conflicts: list[Conflicted] = field(default_factory=list)
+    artifacts: dict[str, ArtifactRow] = field(default_factory=dict)
+    datasets: list[DatasetRow] = field(default_factory=list)
 
 
 class MemoryStore:
@@ -119,6 +133,10 @@ class MemoryStore:
                 whats += _merge(run.params, change.params)
             case PointsLogged() if len(change):
                 run.points.setdefault(change.key, []).extend(_points_of(change))
+            case ArtifactLogged():
+                whats += _keep_artifact(run.artifacts, change)
+            case DatasetLogged():
+                run.datasets.append(_dataset_of(change))
         contradicted = [Conflicted(change.run, what) for what in whats]
         run.conflicts += contradicted
         return [change.run], contradicted
@@ -146,14 +164,19 @@ class MemoryStore:
     # reading ------------------------------------------------------------------------------------
 
     def get_run(self, run: str) -> RunRow:
-        """Return the run of that whole id, with params, metrics, tags and conflicts.
+        """Return the run of that whole id, with all that belongs to it but points.
 
         Raises:
             NotFound: No such run.
         """
         with self._lock:
             found = self._find(run)
-            return replace(_filled(found), conflicts=tuple(found.conflicts))
+            return replace(
+                _filled(found),
+                conflicts=tuple(found.conflicts),
+                artifacts=tuple(found.artifacts[name] for name in sorted(found.artifacts)),
+                datasets=tuple(found.datasets),
+            )
 
     def find_runs(self, query: RunQuery) -> Page:
         """Return one page of the runs that match.
@@ -215,6 +238,15 @@ class MemoryStore:
             sampled=sampled,
         )
 
+    def digests(self) -> set[str]:
+        """Return the digests of all artifacts."""
+        with self._lock:
+            return {one.digest for run in self._runs.values() for one in run.artifacts.values()}
+
+    def digests_in_use(self, digests: Iterable[str]) -> set[str]:
+        """Return those of `digests` that any artifact in the store has."""
+        return self.digests().intersection(digests)
+
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
         """Return the batches applied after `cursor` (0 for the beginning), oldest first."""
         with self._lock:
@@ -245,6 +277,21 @@ def _merge(params: dict[str, str], new: dict[str, str]) -> list[str]:
         if what:
             contradicted.append(f"param {key!r}: {what}")
     return contradicted
+
+
+def _keep_artifact(artifacts: dict[str, ArtifactRow], new: ArtifactLogged) -> list[str]:
+    """Add `new` to a run's artifacts, if the rules let it; return what was contradicted."""
+    kept = artifacts.get(new.name)
+    if what := keep_artifact(kept.digest if kept else None, new):
+        return [what]
+    about = (new.name, new.digest, new.size, new.content_type, new.format, new.signature, new.time)
+    artifacts[new.name] = ArtifactRow(*about)
+    return []
+
+
+def _dataset_of(new: DatasetLogged) -> DatasetRow:
+    about = (new.name, new.role, new.rows, new.columns, new.features, new.digest, new.source, new.time)
+    return DatasetRow(*about)
 
 
 def _points_of(change: PointsLogged) -> list[Point]:

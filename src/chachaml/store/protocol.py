@@ -24,6 +24,7 @@ Promises that the types cannot carry, proved for every backend by `chachaml.test
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
@@ -75,7 +76,7 @@ class Store(Protocol):
         ...
 
     def get_run(self, run: str) -> RunRow:
-        """Return the run of that whole id, with params, metrics, tags and conflicts.
+        """Return the run of that whole id, with all that belongs to it but points.
 
         Raises:
             NotFound: No such run.
@@ -104,6 +105,14 @@ class Store(Protocol):
         Raises:
             NotFound: No such run, or it has no such metric.
         """
+        ...
+
+    def digests(self) -> set[str]:
+        """Return the digests of all artifacts."""
+        ...
+
+    def digests_in_use(self, digests: Iterable[str]) -> set[str]:
+        """Return those of `digests` that any artifact in the store has: bytes that must stay."""
         ...
 
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:

@@ -15,6 +15,7 @@ from chachaml.core.changes import Conflicted
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.model import MetricOrder, Page, RunQuery, RunRow, Summary
 from chachaml.core.values import parse
+from chachaml.store.artifacts import artifacts_of, datasets_of
 from chachaml.store.protocol import Feed, FeedRow
 from chachaml.store.rows import RUN, SUMMARY, run_of, summary_of
 
@@ -72,7 +73,12 @@ def get_run(db: apsw.Connection, run: str) -> RunRow:
     no, bare = run_of(row)
     (filled,) = _filled(db, [(0.0, no, bare)], with_values=True)
     conflicts = db.execute("SELECT what FROM conflicts WHERE run = ? ORDER BY no", (no,))
-    return replace(filled, conflicts=tuple(Conflicted(run, what) for (what,) in conflicts))
+    return replace(
+        filled,
+        conflicts=tuple(Conflicted(run, what) for (what,) in conflicts),
+        artifacts=artifacts_of(db, no),
+        datasets=datasets_of(db, no),
+    )
 
 
 def find_runs(db: apsw.Connection, query: RunQuery) -> Page:

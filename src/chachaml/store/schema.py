@@ -190,7 +190,40 @@ def _first(db: apsw.Connection) -> None:
     db.execute("INSERT INTO store (id, created) VALUES (?, ?)", (uuid.uuid4().hex, time.time_ns() // 1000))
 
 
-MIGRATIONS = (Migration("runs, params, tags, series and the feed", _first),)
+_ARTIFACTS = """
+CREATE TABLE artifacts (
+    run          INTEGER NOT NULL,
+    name         TEXT NOT NULL,
+    digest       TEXT NOT NULL,          -- SHA-256 of the bytes, in hex: where they are kept
+    size         INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    format       TEXT NOT NULL,          -- how the bytes become a value again
+    signature    TEXT NOT NULL,          -- who vouches for a format that runs code; '' for others
+    logged       INTEGER NOT NULL,
+    PRIMARY KEY (run, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifacts_by_digest ON artifacts (digest);
+
+CREATE TABLE datasets (
+    no       INTEGER PRIMARY KEY,
+    run      INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    role     TEXT NOT NULL,              -- train, test, ...
+    rows     INTEGER,
+    columns  INTEGER,
+    features TEXT NOT NULL,              -- JSON array of names
+    digest   TEXT NOT NULL,
+    source   TEXT NOT NULL,
+    logged   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX datasets_by_run ON datasets (run);
+CREATE INDEX datasets_by_digest ON datasets (digest);
+"""
+
+MIGRATIONS = (
+    Migration("runs, params, tags, series and the feed", _first),
+    Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
+)
 
 
 def schema_version(db: apsw.Connection) -> int:

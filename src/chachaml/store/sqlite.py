@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import apsw
@@ -18,7 +18,7 @@ from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
-from chachaml.store import reads
+from chachaml.store import artifacts, reads
 from chachaml.store.database import Database, open_database
 from chachaml.store.protocol import Feed
 from chachaml.store.schema import MIGRATIONS, Migration, schema_version
@@ -118,7 +118,7 @@ class SQLiteStore:
     # reading --------------------------------------------------------------------------------------
 
     def get_run(self, run: str) -> RunRow:
-        """Return the run of that whole id, with params, metrics, tags and conflicts.
+        """Return the run of that whole id, with all that belongs to it but points.
 
         Raises:
             NotFound: No such run.
@@ -170,6 +170,16 @@ class SQLiteStore:
             total=total,
             sampled=len(points) < total,
         )
+
+    def digests(self) -> set[str]:
+        """Return the digests of all artifacts."""
+        with self._database.reading() as db:
+            return {digest for (digest,) in db.execute("SELECT DISTINCT digest FROM artifacts")}
+
+    def digests_in_use(self, digests: Iterable[str]) -> set[str]:
+        """Return those of `digests` that any artifact in the store has."""
+        with self._database.reading() as db:
+            return artifacts.digests_in_use(db, digests)
 
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
         """Return the batches applied after `cursor` (0 for the beginning), oldest first."""

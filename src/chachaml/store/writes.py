@@ -12,8 +12,10 @@ import apsw
 import msgspec
 
 from chachaml.core.changes import (
+    ArtifactLogged,
     Change,
     Conflicted,
+    DatasetLogged,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
@@ -24,6 +26,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import RunRow
 from chachaml.core.rules import advance, is_stub, lose_owner, merge_param, stub
+from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
 
@@ -134,6 +137,11 @@ class Writes:
                     self._take_tags(run, change.tags)
                 case TagsRemoved():
                     self._take_tags(run, dict.fromkeys(change.keys))
+                case ArtifactLogged():
+                    if what := set_artifact(self._db, run.no, change):
+                        self._conflicts.append(Conflicted(change.run, what))
+                case DatasetLogged():
+                    add_dataset(self._db, run.no, change)
         return self._conflicts
 
     def _load(self, ids: set[str]) -> None:

@@ -17,6 +17,7 @@ Collected by pytest as usual. Each test is one promise of `chachaml.store.protoc
 
 from __future__ import annotations
 
+from chachaml.testing.artifacts import ArtifactContract
 from chachaml.testing.concurrency import ThreadContract
 from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
 from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
@@ -25,5 +26,13 @@ from chachaml.testing.writes import BatchContract, RunContract
 __all__ = ["ODD_FLOATS", "ODD_TEXTS", "ODD_VALUES", "StoreContract", "Writer", "ended", "points", "started"]
 
 
-class StoreContract(BatchContract, RunContract, QueryContract, SeriesContract, FeedContract, ThreadContract):
+class StoreContract(
+    BatchContract,
+    RunContract,
+    ArtifactContract,
+    QueryContract,
+    SeriesContract,
+    FeedContract,
+    ThreadContract,
+):
     """All that a store promises. Override the fixture ``store``, and `reopen` where stores are files."""

@@ -1,0 +1,273 @@
+"""Bytes under their SHA-256, in a folder: written whole or not at all, never changed.
+
+    <root>/blobs/ab/ab12...     the bytes, read-only; identical ones once
+    <root>/<run id>/<name>      a view of them for people and plain tools (see `chachaml.artifacts.view`)
+
+docs/adr/0005 tells why writing does not wait for the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+from chachaml.core.errors import ArtifactDamaged, NotFound
+
+__all__ = ["Blob", "BlobStore", "LocalBlobs"]
+
+CHUNK = 4 << 20
+"""Bytes read and hashed at once."""
+
+_MANY = 64
+"""From this many new blobs on, syncing all that the system holds back is quicker than each."""
+
+
+class Blob(NamedTuple):
+    """Bytes that are kept: their SHA-256 in hex and how many they are."""
+
+    digest: str
+    size: int
+
+
+class BlobStore(Protocol):
+    """Where bytes are kept."""
+
+    def put(self, source: BinaryIO, progress: Callable[[int], object] | None = None) -> Blob:
+        """Keep all that `source` still holds; `progress` hears how many bytes each chunk had."""
+        ...
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Keep `data`."""
+        ...
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return the bytes to read.
+
+        Raises:
+            NotFound: They are not here.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Return once everything put so far survives a power failure."""
+        ...
+
+    def digests(self) -> Iterator[tuple[str, int, float]]:
+        """Yield digest, size and the time when last put, in seconds since 1970, of all blobs."""
+        ...
+
+    def delete(self, digest: str) -> int:
+        """Delete a blob; return how many bytes came back, 0 if it was not there."""
+        ...
+
+
+class LocalBlobs:
+    """Blobs in a folder of this machine.
+
+    Args:
+        root: The folder of artifacts; made when first needed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = root / "blobs"
+        self._made: set[Path] = set()
+        self._unsynced: list[Path] = []
+        self._lock = threading.Lock()
+
+    def path(self, digest: str) -> Path:
+        """Return where a blob is, or would be."""
+        return self._folder / digest[:2] / digest
+
+    def put(self, source: BinaryIO, progress: Callable[[int], object] | None = None) -> Blob:
+        """Keep all that `source` still holds.
+
+        Args:
+            source: A file open for reading bytes.
+            progress: Called with the size of each chunk.
+
+        Raises:
+            OSError: There is no room, or no permission; nothing is kept.
+        """
+        return self._write(iter(lambda: source.read(CHUNK), b""), progress)
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Keep `data`.
+
+        Raises:
+            OSError: There is no room, or no permission; nothing is kept.
+        """
+        digest = sha256(data).hexdigest()
+        if self._renew(self.path(digest)):
+            return Blob(digest, len(data))
+        return self._write([data])
+
+    def _write(
+        self, chunks: Iterator[bytes] | list[bytes], progress: Callable[[int], object] | None = None
+    ) -> Blob:
+        self._make(self._folder)
+        hasher, size = sha256(), 0
+        fd, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
+        unfinished = Path(name)
+        try:
+            with open(fd, "wb", buffering=0) as file:
+                for chunk in chunks:
+                    hasher.update(chunk)
+                    _write_all(file, chunk)
+                    size += len(chunk)
+                    if progress:
+                        progress(len(chunk))
+                os.fchmod(fd, 0o400) if hasattr(os, "fchmod") else unfinished.chmod(0o400)
+            blob = Blob(hasher.hexdigest(), size)
+            self._settle(unfinished, self.path(blob.digest))
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return blob
+
+    def _settle(self, unfinished: Path, path: Path) -> None:
+        self._make(path.parent)
+        if self._renew(path):
+            return
+        unfinished.replace(path)
+        with self._lock:
+            self._unsynced.append(path)
+
+    def _renew(self, path: Path) -> bool:
+        """Tell whether a blob is there; if so it is as good as new, and not for the collector."""
+        try:
+            os.utime(path)
+        except OSError:
+            return False
+        return True
+
+    def _make(self, folder: Path) -> None:
+        if folder not in self._made:
+            make_private(folder, self.root)
+            self._made.add(folder)
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return the bytes to read.
+
+        Raises:
+            NotFound: They are not here.
+        """
+        try:
+            fd = os.open(
+                self.path(digest), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            )
+        except OSError as error:
+            raise NotFound(
+                f"the bytes of artifact {digest[:12]}... are not in {self._folder}: {error.strerror}",
+                "move the artifacts' folder together with the store, or name it: CHACHAML_ARTIFACTS",
+            ) from None
+        return open(fd, "rb")
+
+    def sync(self) -> None:
+        """Return once everything put so far survives a power failure."""
+        with self._lock:
+            waiting, self._unsynced = self._unsynced, []
+        if len(waiting) >= _MANY and hasattr(os, "sync"):
+            os.sync()
+            return
+        for path in (*waiting, *{path.parent for path in waiting}):
+            with contextlib.suppress(OSError):  # collected meanwhile, or folders cannot be opened here
+                fd = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
+    def digests(self) -> Iterator[tuple[str, int, float]]:
+        """Yield digest, size and the time when last put, in seconds since 1970, of all blobs."""
+        for path in self._folder.glob("??/*"):
+            with contextlib.suppress(OSError):
+                found = path.lstat()
+                yield path.name, found.st_size, found.st_mtime
+
+    def delete(self, digest: str) -> int:
+        """Delete a blob; return how many bytes came back, 0 if it was not there."""
+        path = self.path(digest)
+        try:
+            size = path.lstat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        return size
+
+    def sweep(self, older: float) -> int:
+        """Delete what writers that died left unfinished, if older than `older` seconds; return the bytes."""
+        freed = 0
+        for path in self._folder.glob(".new-*"):
+            with contextlib.suppress(OSError):
+                found = path.lstat()
+                if time.time() - found.st_mtime > older:
+                    path.unlink()
+                    freed += found.st_size
+        return freed
+
+
+def read_all(blobs: BlobStore, blob: Blob) -> bytes:
+    """Return a blob's bytes, after checking them.
+
+    Raises:
+        NotFound: They are gone.
+        ArtifactDamaged: They are not those that were put.
+    """
+    with blobs.open(blob.digest) as file:
+        data = file.read()
+    if sha256(data).hexdigest() != blob.digest:
+        raise damaged(blob)
+    return data
+
+
+def copy_to(
+    blobs: BlobStore, blob: Blob, target: BinaryIO, progress: Callable[[int], object] | None = None
+) -> None:
+    """Write a blob's bytes to `target`, checking them on the way.
+
+    Raises:
+        NotFound: They are gone.
+        ArtifactDamaged: They are not those that were put; `target` holds them all the same.
+    """
+    hasher = sha256()
+    with blobs.open(blob.digest) as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+            target.write(chunk)
+            if progress:
+                progress(len(chunk))
+    if hasher.hexdigest() != blob.digest:
+        raise damaged(blob)
+
+
+def damaged(blob: Blob) -> ArtifactDamaged:
+    """Return the error of bytes that have changed."""
+    return ArtifactDamaged(
+        f"the bytes kept as {blob.digest[:12]}... have changed since they were logged",
+        "bring the file back from a backup; chachaml doctor lists all that are damaged",
+    )
+
+
+def make_private(folder: Path, root: Path) -> None:
+    """Make a folder and those above it up to `root`, for this user alone whatever the umask."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        if folder == root:
+            break
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write_all(file: BinaryIO, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) :]

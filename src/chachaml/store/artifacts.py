@@ -1,0 +1,62 @@
+"""Artifacts and data sets of runs in SQL: judged and written in one transaction, and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import apsw
+import msgspec
+
+from chachaml.core.changes import ArtifactLogged, DatasetLogged
+from chachaml.core.model import ArtifactRow, DatasetRow
+from chachaml.core.rules import keep_artifact
+
+__all__ = ["add_dataset", "artifacts_of", "datasets_of", "digests_in_use", "set_artifact"]
+
+_json = msgspec.json.Encoder().encode
+
+
+def set_artifact(db: apsw.Connection, run: int, new: ArtifactLogged) -> str:
+    """Keep an artifact if the rules let it; return what it contradicted ('' if nothing)."""
+    query = "SELECT digest FROM artifacts WHERE run = ? AND name = ?"
+    what = keep_artifact(db.execute(query, (run, new.name)).get, new)
+    if not what:
+        row = (run, new.name, new.digest, new.size, new.content_type, new.format, new.signature, new.time)
+        db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    return what
+
+
+def add_dataset(db: apsw.Connection, run: int, new: DatasetLogged) -> None:
+    """Keep what is known of a data set."""
+    about = (new.name, new.role, new.rows, new.columns, _json(new.features).decode())
+    insert = """INSERT INTO datasets (run, name, role, rows, columns, features, digest, source, logged)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    db.execute(insert, (run, *about, new.digest, new.source, new.time))
+
+
+def artifacts_of(db: apsw.Connection, run: int) -> tuple[ArtifactRow, ...]:
+    """Return a run's artifacts, by name."""
+    query = """SELECT name, digest, size, content_type, format, signature, logged
+        FROM artifacts WHERE run = ? ORDER BY name"""
+    return tuple(ArtifactRow(*row) for row in db.execute(query, (run,)))
+
+
+def datasets_of(db: apsw.Connection, run: int) -> tuple[DatasetRow, ...]:
+    """Return a run's data sets, as logged."""
+    query = """SELECT name, role, rows, columns, features, digest, source, logged
+        FROM datasets WHERE run = ? ORDER BY no"""
+    found = []
+    for name, role, rows, columns, features, *rest in db.execute(query, (run,)):
+        found.append(DatasetRow(name, role, rows, columns, _names(features), *rest))
+    return tuple(found)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])
+
+
+def digests_in_use(db: apsw.Connection, digests: Iterable[str]) -> set[str]:
+    """Return those of `digests` that any artifact has."""
+    query = """SELECT DISTINCT digest FROM artifacts
+        WHERE digest IN (SELECT value FROM json_each(?))"""
+    return {digest for (digest,) in db.execute(query, (_json(list(digests)).decode(),))}
