@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import overload
 
-from chachaml import current, lifecycle
+from chachaml import current, lifecycle, searching
 from chachaml.connection import at, connection
 from chachaml.core import settings
 from chachaml.core.changes import TagsRemoved, TagsSet
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
-from chachaml.core.model import STATUSES, MetricOrder, RunQuery, Series, Status
+from chachaml.core.model import RunQuery, Series
+from chachaml.core.query import And, Field, IsNull, Not, Order, parse
 from chachaml.core.values import as_text, check_key
 from chachaml.journal.recovery import Recovered
 from chachaml.live import LiveRun
@@ -22,6 +23,8 @@ from chachaml.results import BestRun, Run, Runs
 __all__ = [
     "add_tag",
     "best_run",
+    "children",
+    "count_runs",
     "current_user",
     "flush",
     "get_tags",
@@ -32,6 +35,7 @@ __all__ = [
     "remove_tag",
     "run",
     "runs",
+    "search_runs",
     "set_note",
     "sync",
 ]
@@ -54,42 +58,107 @@ def run(run: AnyRun) -> Run:
 
 
 def runs(
+    filter: str | None = None,
     *,
+    order_by: str | None = None,
     experiment: str | None = None,
-    status: Status | None = None,
+    status: str | None = None,
     name: str | None = None,
     created_by: str | None = None,
     parent: AnyRun | None = None,
+    archived: bool | None = False,
     limit: int = 100,
 ) -> Runs:
     """Return runs, newest first; every condition given must hold.
 
     Args:
+        filter: In the search language, such as ``"metrics.accuracy > 0.9 and params.lr <= 0.01"``.
+        order_by: Fields with asc or desc, such as ``"metrics.accuracy desc, started"``. Default: newest
+            first, which also decides between equals.
         experiment: Of this experiment.
-        status: running, completed, failed, interrupted or crashed.
+        status: running, completed, failed, interrupted, crashed or archived.
         name: Of exactly this name.
         created_by: Of this user.
         parent: Children of this run.
+        archived: False hides archived runs, unless the filter asks for them; True shows these alone,
+            None both.
         limit: At most so many; the result's ``more`` says whether there are others.
 
     Raises:
+        BadQuery: A filter or order that makes no sense; the error shows where.
         BadValue: An unknown status, or a limit below 1.
         NotFound: No such parent.
     """
-    if status is not None and status not in STATUSES:
-        raise BadValue(f"no run has the status {status!r}", "one of: " + ", ".join(STATUSES))
     store = connection().ready()
-    query = RunQuery(
+    parent_id = None if parent is None else resolve(store, _id_of(parent)).id
+    query = searching.query(
+        store,
+        filter,
+        order_by,
         experiment=experiment,
         status=status,
         name=name,
         created_by=created_by,
-        parent=None if parent is None else resolve(store, _id_of(parent)).id,
-        limit=limit,
-        with_values=True,
+        parent=parent_id,
+        archived=archived,
     )
-    page = store.find_runs(query)
-    return Runs([Run.from_row(row) for row in page.runs], more=bool(page.next))
+    return searching.find(store, query, limit)
+
+
+def search_runs(
+    filter: str | None = None,
+    *,
+    experiment: str | None = None,
+    metric_key: str | None = None,
+    op: str = ">",
+    metric_value: float | None = None,
+    any: bool = False,
+    sort_by_metric: str | None = None,
+    sort_dir: str = "desc",
+    limit: int = 100,
+) -> Runs:
+    """Return the runs whose metric compares so; `runs` with a filter says the same in words.
+
+    Args:
+        filter: What they must meet besides; see `runs`.
+        experiment: Of this experiment.
+        metric_key: The metric to test, by its last value.
+        op: One of > >= < <= =.
+        metric_value: What to compare with.
+        any: Test whether any finite value of the metric does, rather than the last one.
+        sort_by_metric: Order by the last value of this metric; runs without it come last.
+        sort_dir: "desc" or "asc".
+        limit: At most so many.
+
+    Raises:
+        BadValue: A key without a value or the other way round, or an unknown op or direction.
+    """
+    if (metric_key is None) != (metric_value is None):
+        raise BadValue(
+            "metric_key and metric_value go together", "or say it in words: runs('metrics.loss < 0.1')"
+        )
+    if sort_dir not in ("asc", "desc"):
+        raise BadValue(f"sort_dir must be 'asc' or 'desc', not {sort_dir!r}")
+    test = searching.metric_test(metric_key, op, metric_value, any=any) if metric_key is not None else None
+    order = f"{Field('metric', sort_by_metric)} {sort_dir}" if sort_by_metric is not None else None
+    store = connection().ready()
+    query = searching.query(store, filter, order, experiment=experiment)
+    return searching.find(store, searching.narrowed(query, test), limit)
+
+
+def children(run: AnyRun, *, limit: int = 100) -> Runs:
+    """Return the runs that were started within a run, newest first.
+
+    Raises:
+        NotFound: No such run.
+    """
+    return runs(parent=run, limit=limit, archived=None)
+
+
+def count_runs(filter: str | None = None, *, archived: bool | None = False) -> int:
+    """Return how many runs meet a filter; see `runs`."""
+    store = connection().ready()
+    return store.count_runs(searching.query(store, filter, None, archived=archived))
 
 
 def last_run() -> Run | None:
@@ -104,15 +173,19 @@ def current_user() -> str:
 
 
 def my_runs(
+    filter: str | None = None,
     *,
+    order_by: str | None = None,
     experiment: str | None = None,
-    status: Status | None = None,
+    status: str | None = None,
     name: str | None = None,
     parent: AnyRun | None = None,
     limit: int = 100,
 ) -> Runs:
     """Return the current user's runs, newest first; see `runs`."""
     return runs(
+        filter,
+        order_by=order_by,
         experiment=experiment,
         status=status,
         name=name,
@@ -128,12 +201,15 @@ def my_last_run() -> Run | None:
     return newest[0] if newest else None
 
 
-def best_run(*, metric: str, experiment: str | None = None, direction: str = "max") -> BestRun | None:
+def best_run(
+    filter: str | None = None, *, metric: str, experiment: str | None = None, direction: str = "max"
+) -> BestRun | None:
     """Return the run that reached the best value of a metric at any step, or None if none logged it.
 
     Only finite values count. Of equal values the run that started later wins.
 
     Args:
+        filter: Among the runs that meet this; see `runs`.
         metric: The metric's key.
         experiment: Among this experiment's runs. Default: all.
         direction: "max" or "min".
@@ -143,11 +219,11 @@ def best_run(*, metric: str, experiment: str | None = None, direction: str = "ma
     """
     if direction not in ("max", "min"):
         raise BadValue(f"direction must be 'max' or 'min', not {direction!r}")
-    order = MetricOrder(
-        check_key("metric", metric), "max" if direction == "max" else "min", direction == "max"
-    )
+    field = Field("metric", check_key("metric", metric), direction)
+    wanted = Not(IsNull(field)) if filter is None else And((Not(IsNull(field)), parse(filter)))
     store = connection().ready()
-    found = store.find_runs(RunQuery(experiment=experiment, order=order, limit=1)).runs
+    order = (Order(field, descending=direction == "max"),)
+    found = store.find_runs(RunQuery(experiment=experiment, filter=wanted, order=order, limit=1)).runs
     if not found:
         return None
     row = store.get_run(found[0].id)

@@ -301,8 +301,9 @@ def test_runs_are_found_newest_first_with_a_word_when_there_are_more() -> None:
     few = ml.runs(limit=2, created_by="maria")
     assert (len(few), few.more, ml.runs().more) == (2, True, False)
     assert ml.runs(created_by="tomas") == ml.runs(experiment="none")
-    with pytest.raises(BadValue, match="archived"):
-        ml.runs(status="archived")  # type: ignore[arg-type]
+    assert (len(ml.runs(status="completed")), len(ml.runs(status="archived"))) == (5, 0)
+    with pytest.raises(BadValue, match="one of: running"):
+        ml.runs(status="finished")
 
 
 def test_a_run_is_found_by_prefix_and_short_id() -> None:

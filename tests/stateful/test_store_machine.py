@@ -28,11 +28,13 @@ from chachaml.core.changes import (
     TagsRemoved,
     TagsSet,
 )
-from chachaml.core.model import MetricOrder, RunQuery, RunRow, Summary
+from chachaml.core.model import RunQuery, RunRow, Summary
+from chachaml.core.query import parse, parse_order
 from chachaml.store.memory import MemoryStore
 from chachaml.store.protocol import Feed, Store
 from chachaml.store.sqlite import open_sqlite
 from chachaml.testing import ended, points, started
+from chachaml.testing.material import best_by
 
 RUNS = [f"{letter}" * 32 for letter in "abc"]
 JOURNALS = [f"{number}" * 32 for number in (1, 2, 3)]
@@ -216,8 +218,10 @@ class StoreMachine(RuleBasedStateMachine):
             RunQuery(with_values=True),
             RunQuery(status="running"),
             RunQuery(owner=JOURNALS[0]),
-            RunQuery(order=MetricOrder("loss")),
-            RunQuery(order=MetricOrder("loss", "min", descending=False)),
+            RunQuery(**best_by("loss")),
+            RunQuery(**best_by("loss", "min", descending=False)),
+            RunQuery(order=parse_order("metrics.loss desc, params.lr, tags.k desc")),
+            RunQuery(filter=parse("metrics.loss > 0 or not params.lr < 1 and tags.k is not null")),
         ):
             ours, theirs = self.subject.find_runs(query), self.model.find_runs(query)
             assert [plain(row) for row in ours.runs] == [plain(row) for row in theirs.runs]

@@ -24,11 +24,12 @@ from chachaml.core.errors import (
     StoreError,
     StoreUnavailable,
 )
-from chachaml.core.model import MetricOrder, RunQuery
+from chachaml.core.model import RunQuery
 from chachaml.store import database
 from chachaml.store.schema import APPLICATION_ID, MIGRATIONS
 from chachaml.store.sqlite import SQLiteStore, open_sqlite
 from chachaml.testing import Writer, ended, points, started
+from chachaml.testing.material import best_by
 
 
 @pytest.fixture
@@ -399,8 +400,8 @@ def test_points_are_small_on_disk(path: Path, kind: str, most: float) -> None:
         RunQuery(parent="p" * 32),
         RunQuery(experiment="e", status="failed", created_by="me"),
         RunQuery(text_id="abcd"),
-        RunQuery(order=MetricOrder("m")),
-        RunQuery(order=MetricOrder("m", "min", descending=False), experiment="e"),
+        RunQuery(**best_by("m")),
+        RunQuery(**best_by("m", "min", descending=False), experiment="e"),
     ],
 )
 def test_no_search_reads_whole_tables(path: Path, query: RunQuery) -> None:
@@ -425,7 +426,7 @@ def test_pages_of_equally_good_runs_miss_none(store: SQLiteStore) -> None:
     writer.write(*(points(run, "acc", [1.0]) for run in runs), *(ended(run) for run in runs))
     found, cursor = [], ""
     while True:
-        page = store.find_runs(RunQuery(order=MetricOrder("acc"), limit=7, cursor=cursor))
+        page = store.find_runs(RunQuery(**best_by("acc"), limit=7, cursor=cursor))
         found += [run.id for run in page.runs]
         if not (cursor := page.next):
             break
@@ -437,5 +438,5 @@ def test_a_stub_moves_to_its_experiment(store: SQLiteStore) -> None:
     writer, run = Writer(store), "c" * 32
     writer.write(points(run, "acc", [1.0]))
     writer.write(started(run, 50, experiment="late"))
-    page = store.find_runs(RunQuery(experiment="late", order=MetricOrder("acc")))
+    page = store.find_runs(RunQuery(experiment="late", **best_by("acc")))
     assert [found.id for found in page.runs] == [run]

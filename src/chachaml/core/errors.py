@@ -2,6 +2,7 @@
 
     ChachamlError
     ├── BadValue            a value, key, name or option that cannot be kept        400
+    │   └── BadQuery        a filter that makes no sense                            400
     ├── NoActiveRun         a log call outside any run                              400
     ├── NotFound            no run, metric or series of that name                   404
     │   └── AmbiguousId     an id prefix that fits several runs                     404
@@ -29,6 +30,7 @@ __all__ = [
     "AmbiguousId",
     "ArtifactDamaged",
     "ArtifactExists",
+    "BadQuery",
     "BadValue",
     "ChachamlError",
     "ChachamlWarning",
@@ -73,6 +75,28 @@ class BadValue(ChachamlError, ValueError):
 
     code = "bad_value"
     status = 400
+
+
+class BadQuery(BadValue):
+    """A filter or order that makes no sense from some place on.
+
+    Args:
+        why: What is wrong, or what was expected.
+        text: All of the filter.
+        at: Where in it the mistake is.
+        hint: The nearest thing that would do.
+        name: The name that was not known, if it was one.
+    """
+
+    code = "bad_query"
+
+    def __init__(self, why: str, text: str, at: int, hint: str = "", name: str = "") -> None:
+        start = text.rfind("\n", 0, at) + 1
+        line = text[start:].partition("\n")[0]
+        before, column = max(0, at - start - 60), at - start
+        shown = f"\n  {line[before : before + 100]}\n  {' ' * (column - before)}^" if text else ""
+        super().__init__(f"{why} (at column {column + 1}){shown}", hint)
+        self.why, self.text, self.at, self.name = why, text, at, name
 
 
 class NoActiveRun(ChachamlError):

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from chachaml.core.changes import Conflicted
+    from chachaml.core.query.expressions import Expression, Order
 
 __all__ = [
     "STATUSES",
     "ArtifactRow",
     "DatasetRow",
-    "MetricOrder",
     "Page",
     "RunQuery",
     "RunRow",
@@ -120,20 +120,13 @@ class RunRow(msgspec.Struct, frozen=True):
     datasets: tuple[DatasetRow, ...] = ()
 
 
-class MetricOrder(msgspec.Struct, frozen=True):
-    """Order runs by one metric: its finite ``max`` or ``min``. Runs without it are left out."""
-
-    key: str
-    by: Literal["min", "max"] = "max"
-    descending: bool = True
-
-
 class RunQuery(msgspec.Struct, frozen=True):
     """Which runs to find. None means any; every condition must hold.
 
     ``text_id`` matches runs whose id starts with it, or whose short form (the last 8 digits) does.
     ``archived`` None hides nothing; False, the default, hides archived runs.
-    Without ``order`` the newest come first, by (started, id).
+    ``filter`` and ``order`` are of the search language (`chachaml.core.query`); what the order leaves
+    open, and all without one, is newest first, by (started, id).
     ``cursor`` is the `Page.next` of the page before.
     """
 
@@ -145,7 +138,8 @@ class RunQuery(msgspec.Struct, frozen=True):
     owner: str | None = None
     archived: bool | None = False
     text_id: str | None = None
-    order: MetricOrder | None = None
+    filter: Expression | None = None
+    order: tuple[Order, ...] = ()
     limit: int = 100
     cursor: str = ""
     with_values: bool = False

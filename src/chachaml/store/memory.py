@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import struct
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cmp_to_key, partial
 
-import msgspec
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
@@ -33,7 +32,6 @@ from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
     ArtifactRow,
     DatasetRow,
-    MetricOrder,
     Page,
     RunQuery,
     RunRow,
@@ -41,16 +39,16 @@ from chachaml.core.model import (
     StoreInfo,
     Summary,
 )
+from chachaml.core.query import Order, matches, rank, ranks_before
 from chachaml.core.rules import advance, is_stub, keep_artifact, lose_owner, merge_param, stub
 from chachaml.core.values import parse
+from chachaml.store.cursors import Position, page_end, parse_page_end
 from chachaml.store.protocol import Feed, FeedRow
 
 __all__ = ["MemoryStore"]
 
 Point = tuple[int, int, float]
 """Step, time, value."""
-
-_SortKey = tuple[float, int, str]
 
 
 @dataclass
@@ -186,19 +184,34 @@ class MemoryStore:
         """
         if query.limit < 1:
             raise BadValue(f"limit must be 1 or more, not {query.limit}")
-        behind = _parse_cursor(query.cursor) if query.cursor else None
+        behind = parse_page_end(query.cursor, len(query.order)) if query.cursor else None
         with self._lock:
             found = [
-                (key, run)
-                for run in self._runs.values()
-                if _matches(run.row, query) and (key := _sort_key(run, query.order)) is not None
+                (_position(run, query.order), run) for run in self._runs.values() if _matches(run, query)
             ]
-            found.sort(key=lambda pair: pair[0], reverse=True)
+            precedes = cmp_to_key(partial(_compare, query.order))
+            found.sort(key=lambda pair: precedes(pair[0]))
             if behind is not None:
-                found = [pair for pair in found if pair[0] < behind]
+                found = [pair for pair in found if _compare(query.order, pair[0], behind) > 0]
             page = found[: query.limit]
             rows = tuple(_filled(run) if query.with_values else _tagged(run) for _, run in page)
-        return Page(rows, _cursor(page[-1][0]) if len(found) > len(page) else "")
+        return Page(rows, page_end(page[-1][0]) if len(found) > len(page) else "")
+
+    def count_runs(self, query: RunQuery) -> int:
+        """Return how many runs match, whatever the query's limit."""
+        with self._lock:
+            return sum(_matches(run, query) for run in self._runs.values())
+
+    def keys(self) -> dict[str, list[str]]:
+        """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""
+        with self._lock:
+            runs = self._runs.values()
+            found = {
+                "metric": {key for run in runs for key in run.points},
+                "param": {key for run in runs for key in run.params},
+                "tag": {key for run in runs for key in run.tags},
+            }
+        return {kind: sorted(names) for kind, names in found.items()}
 
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
@@ -357,7 +370,8 @@ def _filled(run: _Run) -> RunRow:
     return replace(_tagged(run), params=params, metrics=metrics)
 
 
-def _matches(row: RunRow, query: RunQuery) -> bool:
+def _matches(run: _Run, query: RunQuery) -> bool:
+    row = run.row
     wanted = {
         "experiment": query.experiment,
         "status": query.status,
@@ -370,30 +384,16 @@ def _matches(row: RunRow, query: RunQuery) -> bool:
         all(want is None or getattr(row, name) == want for name, want in wanted.items())
         and query.archived in (None, row.archived is not None)
         and (not query.text_id or row.id.startswith(query.text_id) or short(row.id).startswith(query.text_id))
+        and (query.filter is None or matches(query.filter, _filled(run)))
     )
 
 
-def _sort_key(run: _Run, order: MetricOrder | None) -> _SortKey | None:
-    """Return what pages sort by, highest first; None for a run that the order leaves out."""
-    row, rank = run.row, 0.0
-    if order is not None:
-        if order.key not in run.points:
-            return None
-        summary = _summary(run.points[order.key])
-        extreme = summary.max if order.by == "max" else summary.min
-        if extreme is None:
-            return None
-        rank = extreme if order.descending else -extreme
-    return (rank, row.started, row.id)
+def _position(run: _Run, orders: tuple[Order, ...]) -> Position:
+    """Return what pages sort by."""
+    row = _filled(run) if orders else run.row
+    return tuple(rank(order, row) for order in orders), row.started, row.id
 
 
-def _cursor(key: _SortKey) -> str:
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).decode()
-
-
-def _parse_cursor(cursor: str) -> _SortKey:
-    try:
-        key: _SortKey = msgspec.msgpack.decode(base64.urlsafe_b64decode(cursor.encode()), type=_SortKey)
-        return key
-    except ValueError:  # of the base64, of an odd character, or msgspec's own
-        raise BadValue(f"{cursor[:40]!r} is not a page's cursor", "take it from the page before") from None
+def _compare(orders: tuple[Order, ...], one: Position, other: Position) -> int:
+    """Return below 0 if `one` comes first; what the orders leave open is newest first."""
+    return ranks_before(orders, one[0], other[0]) or (1 if one[1:] < other[1:] else -(one[1:] > other[1:]))

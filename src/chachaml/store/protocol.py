@@ -91,6 +91,14 @@ class Store(Protocol):
         """
         ...
 
+    def count_runs(self, query: RunQuery) -> int:
+        """Return how many runs match, whatever the query's limit."""
+        ...
+
+    def keys(self) -> dict[str, list[str]]:
+        """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""
+        ...
+
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
     ) -> Series:

@@ -220,9 +220,17 @@ CREATE INDEX datasets_by_run ON datasets (run);
 CREATE INDEX datasets_by_digest ON datasets (digest);
 """
 
+_SEARCH = """
+DROP INDEX series_by_key;
+CREATE INDEX series_by_key ON series (key, experiment, run, started, min, max, last);
+CREATE INDEX params_by_key ON params (key, number, value);
+CREATE INDEX tags_by_key ON tags (key, value);
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
+    Migration("indexes for searching", lambda db: db.execute(_SEARCH)),
 )
 
 

@@ -18,7 +18,7 @@ from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
-from chachaml.store import artifacts, reads
+from chachaml.store import artifacts, paging, reads
 from chachaml.store.database import Database, open_database
 from chachaml.store.protocol import Feed
 from chachaml.store.schema import MIGRATIONS, Migration, schema_version
@@ -133,7 +133,17 @@ class SQLiteStore:
             BadValue: A limit below 1, or a cursor that is not one.
         """
         with self._database.reading() as db:
-            return reads.find_runs(db, query)
+            return paging.find_runs(db, query)
+
+    def count_runs(self, query: RunQuery) -> int:
+        """Return how many runs match, whatever the query's limit."""
+        with self._database.reading() as db:
+            return paging.count_runs(db, query)
+
+    def keys(self) -> dict[str, list[str]]:
+        """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""
+        with self._database.reading() as db:
+            return reads.keys(db)
 
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None

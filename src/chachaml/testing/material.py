@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from chachaml.core.changes import Batch, Change, JournalInfo, PointsLogged, Receipt, RunEnded, RunStarted
 from chachaml.core.ids import new_id
 from chachaml.core.model import RunQuery
+from chachaml.core.query import Field, IsNull, Not, Order
 from chachaml.store.protocol import Store
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ODD_VALUES",
     "Fixtures",
     "Writer",
+    "best_by",
     "bits",
     "ended",
     "ids_of",
@@ -123,6 +125,12 @@ def pages_of(store: Store, query: RunQuery) -> list[list[str]]:
         if not page.next:
             return pages
         query = replace(query, cursor=page.next)
+
+
+def best_by(key: str, part: str = "max", *, descending: bool = True) -> dict[str, Any]:
+    """Return what of a query asks for the runs that have a metric, in its order."""
+    field = Field("metric", key, part)
+    return {"filter": Not(IsNull(field)), "order": (Order(field, descending),)}
 
 
 def in_threads(*work: Callable[[], object]) -> None:

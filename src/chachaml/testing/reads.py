@@ -10,18 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
-from msgspec.structs import replace
 
 from chachaml.core.changes import Batch, OwnerLost, ParamsLogged, RunJoined, TagsSet
 from chachaml.core.errors import BadValue
 from chachaml.core.ids import new_id, short
-from chachaml.core.model import MetricOrder, RunQuery, Series, Summary
+from chachaml.core.model import RunQuery, Series, Summary
 from chachaml.store.protocol import Store
 from chachaml.testing.material import (
     LARGEST,
     ODD_FLOATS,
     Fixtures,
     Writer,
+    best_by,
     bits,
     ended,
     ids_of,
@@ -145,11 +145,11 @@ class QueryContract(Fixtures):
     ) -> None:
         """By finite values only; runs without one are left out; of equal runs the newest comes first."""
         runs = self._runs_with_metric(writer)
-        query = RunQuery(order=MetricOrder("a", by, descending))  # type: ignore[arg-type]
-        assert ids_of(store, order=query.order) == [runs[name] for name in names]
-        assert pages_of(store, replace(query, limit=1)) == [[runs[name]] for name in names]
-        assert ids_of(store, order=query.order, name="low") == [runs["low"]]
-        assert ids_of(store, order=MetricOrder("missing")) == []
+        query = best_by("a", by, descending=descending)
+        assert ids_of(store, **query) == [runs[name] for name in names]
+        assert pages_of(store, RunQuery(**query, limit=1)) == [[runs[name]] for name in names]
+        assert ids_of(store, **query, name="low") == [runs["low"]]
+        assert ids_of(store, **best_by("missing")) == []
 
     def test_ids_are_found_by_their_parts(self, store: Store, writer: Writer) -> None:
         """By how they start, or how their short form does; nothing in the text is a wildcard."""

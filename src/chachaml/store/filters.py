@@ -1,0 +1,242 @@
+"""The search language as SQL: names of our own in its text, everything that users wrote bound."""
+
+# ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import apsw
+
+from chachaml.core.errors import BadValue
+from chachaml.core.query import (
+    And,
+    Compare,
+    Expression,
+    Field,
+    In,
+    IsNan,
+    IsNull,
+    Not,
+    Or,
+    Order,
+    pattern_matches,
+)
+from chachaml.core.query.matching import number_in, text_of
+from chachaml.core.values import canonical
+
+__all__ = ["condition", "joined", "ranked_columns", "teach"]
+
+Sql = tuple[str, list[Any]]
+"""A piece of SQL and what is bound in it."""
+
+PATIENCE = 10.0
+"""Seconds that the patterns of one query may take."""
+
+_COLUMNS = {
+    "last": "last",
+    "first": "first",
+    "min": "min",
+    "max": "max",
+    "mean": "sum / finite",
+    "count": "count",
+}
+_PRESENT = {"min": "min IS NOT NULL", "max": "max IS NOT NULL", "mean": "finite > 0"}
+
+_ATTRIBUTES = {
+    "id": "runs.id",
+    "name": "runs.name",
+    "status": "iif(runs.archived IS NULL, runs.status, 'archived')",
+    "experiment": "(SELECT name FROM experiments WHERE no = runs.experiment)",
+    "created_by": "runs.created_by",
+    "parent": "runs.parent",
+    "error": "runs.error_message",
+    "error_type": "runs.error_type",
+    "started": "runs.started",
+    "ended": "runs.ended",
+    "duration": "runs.duration / 1e6",
+    "archived": "(runs.archived IS NOT NULL)",
+}
+
+_NAN = """'{"$float":"NaN"}'"""
+
+# JSON to the text that people see: texts bare, the three floats that JSON lacks by their names.
+_PARAM_TEXT = """CASE substr(value, 1, 1) WHEN '"' THEN value ->> '$'
+    WHEN '{' THEN coalesce(value ->> '$."$float"', value) ELSE value END"""
+
+_KEY = "(SELECT no FROM keys WHERE name = ?)"
+
+
+def teach(db: apsw.Connection) -> None:
+    """Give a connection the functions that conditions use; patterns may take `PATIENCE` from now on."""
+    deadline = time.monotonic() + PATIENCE
+
+    def matches(*arguments: Any) -> bool:
+        if time.monotonic() > deadline:
+            raise BadValue(f"the search took longer than {PATIENCE:.0f} seconds", "use a narrower filter")
+        return pattern_matches(*arguments)
+
+    def number(*arguments: Any) -> float | None:
+        return number_in(*arguments)
+
+    db.create_scalar_function("text_matches", matches, 3, deterministic=True)
+    db.create_scalar_function("number_in", number, 1, deterministic=True)
+
+
+def condition(expression: Expression, *, opposite: bool = False) -> Sql:
+    """Return what a row of ``runs`` must meet, or not; never NULL."""
+    match expression:
+        case And(parts) | Or(parts):
+            word = " AND " if isinstance(expression, And) is not opposite else " OR "
+            pieces = [condition(part, opposite=opposite) for part in parts]
+            text = word.join(f"({piece})" for piece, _ in pieces)
+            return text, [value for _, values in pieces for value in values]
+        case Not(part):
+            return condition(part, opposite=not opposite)
+        case IsNull(field):
+            return _lacks(field, opposite=opposite)
+        case IsNan() | Compare() | In():
+            return _has(expression.field, _test(expression), opposite=opposite)
+
+
+def _has(field: Field, test: Sql, *, opposite: bool) -> Sql:
+    """Return that the run has the field and it meets `test`, or does not."""
+    text, values = test
+    if opposite:
+        text = f"NOT ({text})"
+    if field.kind == "attribute":
+        expression = _ATTRIBUTES[field.key]
+        never_null = field.key in ("id", "name", "status", "experiment", "created_by", "started", "archived")
+        return text if never_null else f"{expression} IS NOT NULL AND ({text})", values
+    there = _PRESENT.get(field.part, "1") if field.kind == "metric" else "1"
+    return f"runs.no IN (SELECT run FROM {_table(field)} WHERE key = {_KEY} AND {there} AND ({text}))", [
+        field.key,
+        *values,
+    ]
+
+
+def _lacks(field: Field, *, opposite: bool) -> Sql:
+    if field.kind == "attribute":
+        return f"{_ATTRIBUTES[field.key]} IS {'NOT ' if opposite else ''}NULL", []
+    there = _PRESENT.get(field.part, "1") if field.kind == "metric" else "1"
+    which = "" if opposite else "NOT "
+    return f"runs.no {which}IN (SELECT run FROM {_table(field)} WHERE key = {_KEY} AND {there})", [field.key]
+
+
+def _table(field: Field) -> str:
+    return {"metric": "series", "param": "params", "tag": "tags"}[field.kind]
+
+
+# tests of a value -----------------------------------------------------------------------------------
+
+
+def _test(found: IsNan | Compare | In) -> Sql:
+    field = found.field
+    if isinstance(found, IsNan):
+        if field.kind == "metric":
+            return f"{_COLUMNS[field.part]} IS NULL", []
+        return f"value = {_NAN}" if field.kind == "param" else "0", []
+    if isinstance(found, In):
+        pieces = [_compare(field, "=", value) for value in found.values]
+        return " OR ".join(f"({text})" for text, _ in pieces), [
+            each for _, values in pieces for each in values
+        ]
+    return _compare(field, found.op, found.value)
+
+
+def _compare(field: Field, op: str, value: Any) -> Sql:
+    """Return a test that is never NULL."""
+    if op in ("like", "ilike", "~"):
+        return f"text_matches('{op}', {_text(field)}, ?)", [str(value)]
+    if field.kind == "attribute":
+        return _compare_attribute(field, op, value)
+    if field.kind == "metric":
+        return _never_null(_COLUMNS[field.part], op, float(value))
+    if isinstance(value, str):
+        return _compare_text(field, op, value)
+    if isinstance(value, bool):
+        return f"{_text(field)} {op} ?", [text_of(value)]
+    return _never_null("number" if field.kind == "param" else "number_in(value)", op, float(value))
+
+
+def _never_null(expression: str, op: str, value: float) -> Sql:
+    """Return a test of numbers; what is NULL is not a number, and so only unequal."""
+    if op == "!=":
+        return f"({expression} != ? OR {expression} IS NULL)", [value]
+    return f"({expression} {op} ? AND {expression} IS NOT NULL)", [value]
+
+
+def _compare_text(field: Field, op: str, value: str) -> Sql:
+    if field.kind == "tag":
+        return f"value {op} ?", [value]
+    number = number_in(value)
+    if number is not None:
+        unequal = int(op == "!=")  # which NaN is to everything
+        nan = f"WHEN value = {_NAN} THEN {unequal}"
+        text = f"CASE WHEN number IS NOT NULL THEN number {op} ? {nan} ELSE {_text(field)} {op} ? END"
+        return text, [number, value]
+    if op == "=" and value not in ("NaN", "Infinity", "-Infinity") and value[:1] not in ('"', "{"):
+        quoted = canonical("value", value)
+        return "number IS NULL AND value IN (?, ?)", [quoted, value]  # which an index finds
+    return f"{_text(field)} {op} ?", [value]
+
+
+def _compare_attribute(field: Field, op: str, value: Any) -> Sql:
+    if op == "=" and field.key == "experiment":
+        return "runs.experiment IN (SELECT no FROM experiments WHERE name = ?)", [value]
+    if op == "=" and field.key == "status" and value != "archived":
+        return "runs.status = ? AND runs.archived IS NULL", [value]
+    return f"{_ATTRIBUTES[field.key]} {op} ?", [value]
+
+
+def _text(field: Field) -> str:
+    if field.kind == "attribute":
+        return _ATTRIBUTES[field.key]
+    return _PARAM_TEXT if field.kind == "param" else "value"
+
+
+# order ----------------------------------------------------------------------------------------------
+
+
+def joined(orders: tuple[Order, ...]) -> Sql:
+    """Return the joins that bring what runs are ordered by, as ``o0``, ``o1`` and so on."""
+    text, values = "", []
+    for number, order in enumerate(orders):
+        if order.field.kind != "attribute":
+            text += f" LEFT JOIN {_table(order.field)} AS o{number} ON o{number}.run = runs.no"
+            text += f" AND o{number}.key = {_KEY}"
+            values.append(order.field.key)
+    return text, values
+
+
+def ranked_columns(number: int, order: Order) -> tuple[str, str, str]:
+    """Return the three parts of a rank (see `chachaml.core.query.Ranks`) as SQL."""
+    field, table = order.field, f"o{number}"
+    if field.kind == "attribute":
+        expression = _ATTRIBUTES[field.key]
+        if field.type == "text":
+            return f"iif({expression} IS NULL, 3, 1)", "0.0", f"coalesce({expression}, '')"
+        return f"iif({expression} IS NULL, 3, 0)", f"coalesce({expression}, 0.0)", "''"
+    if field.kind == "metric":
+        there = _qualified(_PRESENT.get(field.part, "run IS NOT NULL"), table)
+        value = _qualified(_COLUMNS[field.part], table)
+        number_or_nan = f"iif({value} IS NULL, 2, 0)"
+        shown = f"iif(coalesce({there}, 0), coalesce({value}, 0.0), 0.0)"
+        return f"iif(coalesce({there}, 0), {number_or_nan}, 3)", shown, "''"
+    if field.kind == "tag":
+        return f"iif({table}.run IS NULL, 3, 1)", "0.0", f"coalesce({table}.value, '')"
+    kind = f"CASE WHEN {table}.run IS NULL THEN 3 WHEN {table}.number IS NOT NULL THEN 0"
+    kind += f" WHEN {table}.value = {_NAN} THEN 2 ELSE 1 END"
+    text = _PARAM_TEXT.replace("value", f"{table}.value")
+    plain = f"{table}.number IS NULL AND {table}.run IS NOT NULL AND {table}.value != {_NAN}"
+    return kind, f"coalesce({table}.number, 0.0)", f"iif({plain}, {text}, '')"
+
+
+def _qualified(expression: str, table: str) -> str:
+    return " ".join(
+        f"{table}.{word}"
+        if word in ("last", "first", "min", "max", "sum", "finite", "count", "run")
+        else word
+        for word in expression.split()
+    )

@@ -1,0 +1,112 @@
+"""SQL finds what the book says: any search on SQLite gives what it gives in memory, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from chachaml.core.changes import Change, ParamsLogged, RunError, TagsSet
+from chachaml.core.model import RunQuery
+from chachaml.core.query import Expression, Order, parse
+from chachaml.core.values import canonical
+from chachaml.store.memory import MemoryStore
+from chachaml.store.protocol import Store
+from chachaml.store.sqlite import open_sqlite
+from chachaml.testing import Writer, ended, points, started
+from chachaml.testing.material import ids_of, pages_of
+from tests.query.expressions import METRICS, PARAMS, TAGS, expressions, orders
+from tests.seeds import SOAK
+
+Stores = tuple[Store, Store]
+
+PARAM_VALUES = [1, 1.0, 2, 0.5, -0.0, True, "1", "1.0", "x", "X", "relu", "a%b", None, [1], {"a": 1}]
+PARAM_VALUES += [
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    10**17,
+    10**400,
+    "",
+    "NaN",
+    "日本",
+    "true",
+    "null",
+]
+TAG_VALUES = ["1", "1.0", "x", "", "it's", "relu", "NaN", "1e400", "日本", "0.5"]
+POINTS = [[1.0, 2.0], [0.5], [float("nan")], [float("nan"), 1.0], [float("inf"), -1.0], [-0.0], [2.0, 0.0]]
+
+
+def _changes() -> Iterator[Change]:
+    """Yield runs of all sorts: every value of every kind somewhere, and many gaps."""
+    for number in range(60):
+        run = f"{number:032x}"
+        words = {
+            "experiment": f"exp-{number % 3}",
+            "name": "xXrelu"[number % 6],
+            "created_by": "x1"[number % 2],
+        }
+        yield started(run, number // 4 * 50, **words)
+        for place, key in enumerate(PARAMS):
+            if (number + place) % 4:
+                value = PARAM_VALUES[(number * 7 + place * 3) % len(PARAM_VALUES)]
+                yield ParamsLogged(run, 1, {key: canonical("param", value)})
+        for place, key in enumerate(TAGS):
+            if (number + place) % 3:
+                yield TagsSet(run, 1, {key: TAG_VALUES[(number + place * 5) % len(TAG_VALUES)]})
+        for place, key in enumerate(METRICS):
+            if (number * 3 + place) % 5:
+                yield points(run, key, POINTS[(number + place * 2) % len(POINTS)])
+        if number % 4 == 1:
+            error = RunError("ValueError", "x is not 1", "...") if number % 8 == 1 else None
+            yield ended(run, number * 40, "failed" if error else "completed", error=error)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    path: Path = tmp_path_factory.mktemp("agreement") / "runs.db"
+    memory, sqlite = MemoryStore(), open_sqlite(path)
+    changes = list(_changes())
+    for store in (memory, sqlite):
+        Writer(store).write(*changes)
+    yield memory, sqlite
+    sqlite.close()
+
+
+@settings(max_examples=20_000 if SOAK else 600, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.none() | expressions,
+    st.lists(orders, max_size=2).map(tuple),
+    st.sampled_from([None, False, True]),
+    st.sampled_from([None, "exp-1"]),
+    st.sampled_from([3, 7, 100]),
+)
+@example(parse("metrics.loss > 0 or not params.lr = 1"), (), None, None, 7)
+def test_sqlite_and_memory_agree(
+    stores: Stores,
+    expression: Expression | None,
+    order: tuple[Order, ...],
+    archived: bool | None,
+    experiment: str | None,
+    limit: int,
+) -> None:
+    query = RunQuery(filter=expression, order=order, archived=archived, experiment=experiment, limit=limit)
+    memory, sqlite = (pages_of(store, query) for store in stores)
+    assert sqlite == memory
+    counts = {store.count_runs(query) for store in stores}
+    assert counts == {sum(map(len, memory))}
+
+
+def test_a_condition_and_its_opposite_share_no_run_and_leave_only_those_without_the_field(
+    stores: Stores,
+) -> None:
+    def found(text: str) -> set[str]:
+        return set(ids_of(stores[1], filter=parse(text), archived=None, limit=100))
+
+    yes, no, neither = (found(text) for text in ("params.lr = 1", "not params.lr = 1", "params.lr is null"))
+    assert yes and no and neither
+    assert not (yes & no or yes & neither or no & neither)
+    assert len(yes | no | neither) == 60
