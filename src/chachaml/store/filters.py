@@ -26,10 +26,13 @@ from chachaml.core.query import (
 from chachaml.core.query.matching import number_in, text_of
 from chachaml.core.values import canonical
 
-__all__ = ["condition", "joined", "ranked_columns", "teach"]
+__all__ = ["condition", "fast_condition", "joined", "ranked_columns", "teach"]
 
 Sql = tuple[str, list[Any]]
 """A piece of SQL and what is bound in it."""
+
+_FEW = 3000
+"""Runs that a comparison may find to be rare."""
 
 PATIENCE = 10.0
 """Seconds that the patterns of one query may take."""
@@ -84,23 +87,54 @@ def teach(db: apsw.Connection) -> None:
     db.create_scalar_function("number_in", number, 1, deterministic=True)
 
 
-def condition(expression: Expression, *, opposite: bool = False) -> Sql:
-    """Return what a row of ``runs`` must meet, or not; never NULL."""
+def condition(expression: Expression, *, opposite: bool = False, each: bool = False) -> Sql:
+    """Return what a row of ``runs`` must meet, or not; never NULL.
+
+    Args:
+        expression: What to meet.
+        opposite: Whether not to.
+        each: Look at every run by itself, which is best when few are looked at; otherwise all runs that
+            meet each comparison are listed first.
+    """
     match expression:
         case And(parts) | Or(parts):
             word = " AND " if isinstance(expression, And) is not opposite else " OR "
-            pieces = [condition(part, opposite=opposite) for part in parts]
-            text = word.join(f"({piece})" for piece, _ in pieces)
-            return text, [value for _, values in pieces for value in values]
+            return _joined_by(word, [condition(part, opposite=opposite, each=each) for part in parts])
         case Not(part):
-            return condition(part, opposite=not opposite)
+            return condition(part, opposite=not opposite, each=each)
         case IsNull(field):
-            return _lacks(field, opposite=opposite)
+            return _lacks(field, opposite, each)
         case IsNan() | Compare() | In():
-            return _has(expression.field, _test(expression), opposite=opposite)
+            return _has(expression.field, _test(expression), opposite, each)
 
 
-def _has(field: Field, test: Sql, *, opposite: bool) -> Sql:
+def fast_condition(db: apsw.Connection, expression: Expression) -> Sql:
+    """Return the condition for a search of all runs: the rarest comparison, if one is rare, lists them."""
+    parts = expression.parts if isinstance(expression, And) else ()
+    counts = {number: count for number, part in enumerate(parts) if (count := _few(db, part)) is not None}
+    if not counts:
+        return condition(expression)
+    rarest = min(counts, key=lambda number: counts[number])
+    pieces = [condition(part, each=number != rarest) for number, part in enumerate(parts)]
+    return _joined_by(" AND ", [pieces.pop(rarest), *pieces])
+
+
+def _few(db: apsw.Connection, part: Expression) -> int | None:
+    """Return how many runs meet a comparison that an index finds; None for another, and for many."""
+    if not isinstance(part, (Compare, In)) or part.field.kind == "attribute":
+        return None
+    if isinstance(part, Compare) and part.op in ("!=", "like", "ilike", "~"):
+        return None
+    found, values = _holders(part.field, _test(part))
+    count: int = db.execute(f"SELECT count(*) FROM (SELECT 1 {found} LIMIT {_FEW})", values).get
+    return count if count < _FEW else None
+
+
+def _joined_by(word: str, pieces: list[Sql]) -> Sql:
+    return word.join(f"({piece})" for piece, _ in pieces), [value for _, values in pieces for value in values]
+
+
+def _has(field: Field, test: Sql, opposite: bool, each: bool) -> Sql:
     """Return that the run has the field and it meets `test`, or does not."""
     text, values = test
     if opposite:
@@ -109,19 +143,27 @@ def _has(field: Field, test: Sql, *, opposite: bool) -> Sql:
         expression = _ATTRIBUTES[field.key]
         never_null = field.key in ("id", "name", "status", "experiment", "created_by", "started", "archived")
         return text if never_null else f"{expression} IS NOT NULL AND ({text})", values
-    there = _PRESENT.get(field.part, "1") if field.kind == "metric" else "1"
-    return f"runs.no IN (SELECT run FROM {_table(field)} WHERE key = {_KEY} AND {there} AND ({text}))", [
-        field.key,
-        *values,
-    ]
+    return _among(_holders(field, (text, values)), each)
 
 
-def _lacks(field: Field, *, opposite: bool) -> Sql:
+def _lacks(field: Field, opposite: bool, each: bool) -> Sql:
     if field.kind == "attribute":
         return f"{_ATTRIBUTES[field.key]} IS {'NOT ' if opposite else ''}NULL", []
+    text, values = _among(_holders(field, ("1", [])), each)
+    return text if opposite else f"NOT ({text})", values
+
+
+def _holders(field: Field, test: Sql) -> Sql:
+    """Return where the runs are that have a key and whose value there meets `test`."""
     there = _PRESENT.get(field.part, "1") if field.kind == "metric" else "1"
-    which = "" if opposite else "NOT "
-    return f"runs.no {which}IN (SELECT run FROM {_table(field)} WHERE key = {_KEY} AND {there})", [field.key]
+    return f"FROM {_table(field)} WHERE key = {_KEY} AND {there} AND ({test[0]})", [field.key, *test[1]]
+
+
+def _among(holders: Sql, each: bool) -> Sql:
+    found, values = holders
+    if each:
+        return f"EXISTS (SELECT 1 {found} AND run = runs.no)", values
+    return f"runs.no IN (SELECT run {found})", values
 
 
 def _table(field: Field) -> str:

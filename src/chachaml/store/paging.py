@@ -14,7 +14,7 @@ from chachaml.core.errors import BadValue
 from chachaml.core.model import Page, RunQuery, RunRow
 from chachaml.core.query import And, Expression, Field, IsNull, Not, Order, Ranks
 from chachaml.store.cursors import Position, page_end, parse_page_end
-from chachaml.store.filters import Sql, condition, joined, ranked_columns, teach
+from chachaml.store.filters import Sql, condition, fast_condition, joined, ranked_columns, teach
 from chachaml.store.reads import filled
 from chachaml.store.rows import RUN, run_of
 
@@ -30,6 +30,9 @@ class _Found(NamedTuple):
     def position(self) -> Position:
         return self.ranks, self.run.started, self.run.id
 
+
+_NEAR = 2000
+"""Runs to look at one by one before a search of all: a filter that many runs meet is answered there."""
 
 _SPARE = 20
 """Runs to look at beyond those asked for, in case that some are equally good."""
@@ -70,13 +73,13 @@ def find_runs(db: apsw.Connection, query: RunQuery) -> Page:
 def count_runs(db: apsw.Connection, query: RunQuery) -> int:
     """Return how many runs match."""
     teach(db)
-    where, values = _conditions(query)
-    count: int = db.execute(f"SELECT count(*) FROM runs {'WHERE ' + where if where else ''}", values).get
+    wanted = _all_conditions(db, query)
+    count: int = db.execute(f"SELECT count(*) FROM runs {_where(wanted)}", wanted[1]).get
     return count
 
 
 def _conditions(query: RunQuery) -> tuple[str, list[Any]]:
-    """Return what runs must meet as SQL, '' if nothing, and its values.
+    """Return what runs must meet but for the filter as SQL, '' if nothing, and its values.
 
     Only the first test may use an index: without statistics SQLite would choose among several by
     chance, and a unary plus keeps it from that.
@@ -95,22 +98,50 @@ def _conditions(query: RunQuery) -> tuple[str, list[Any]]:
             values.append(value)
     if query.archived is not None:
         tests.append(f"runs.archived IS {'NOT ' if query.archived else ''}NULL")
-    if query.filter is not None:
-        text, more = condition(query.filter)
-        tests.append(f"({text})")
-        values += more
     return " AND ".join(tests), values
+
+
+def _all_conditions(db: apsw.Connection, query: RunQuery) -> Sql:
+    """Return what runs must meet, filter and all."""
+    filtered = [] if query.filter is None else [fast_condition(db, query.filter)]
+    return _every(_conditions(query), *filtered)
+
+
+def _every(*conditions: Sql) -> Sql:
+    texts = [f"({text})" for text, _ in conditions if text]
+    return " AND ".join(texts), [value for _, values in conditions for value in values]
+
+
+def _where(condition: Sql) -> str:
+    return f"WHERE {condition[0]}" if condition[0] else ""
+
+
+# by time --------------------------------------------------------------------------------------------
 
 
 def _by_time(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[_Found]:
     """Return one run more than asked for, newest first."""
-    where, values = _conditions(query)
-    if behind:
-        where += (" AND " if where else "") + "(runs.started, runs.id) < (?, ?)"
-        values += behind[1:]
-    select = f"SELECT {RUN} FROM runs {'WHERE ' + where if where else ''}"
-    order = "ORDER BY runs.started DESC, runs.id DESC LIMIT ?"
-    rows = db.execute(f"{select} {order}", [*values, query.limit + 1])
+    after = ("(runs.started, runs.id) < (?, ?)", [*behind[1:]]) if behind else ("", list[Any]())
+    if query.filter is None:
+        return _newest(db, _every(_conditions(query), after), query.limit + 1)
+    within = _every(_conditions(query), after)
+    near = f"SELECT no FROM runs {_where(within)} {_NEWEST_FIRST} LIMIT {_NEAR}"
+    one_by_one = _every((f"runs.no IN ({near})", within[1]), condition(query.filter, each=True))
+    found = _newest(db, one_by_one, query.limit + 1)
+    if len(found) > query.limit:
+        return found
+    return _newest(db, _every(_all_conditions(db, query), after), query.limit + 1)
+
+
+_NEWEST_FIRST = "ORDER BY runs.started DESC, runs.id DESC"
+
+
+def _newest(db: apsw.Connection, condition: Sql, wanted: int) -> list[_Found]:
+    """Return the newest runs; their wide rows are read once it is known which they are."""
+    which = f"SELECT no FROM runs {_where(condition)} {_NEWEST_FIRST} LIMIT ?"
+    rows = db.execute(
+        f"SELECT {RUN} FROM runs WHERE no IN ({which}) {_NEWEST_FIRST}", [*condition[1], wanted]
+    )
     return [_Found((), *run_of(row)) for row in rows]
 
 
@@ -122,8 +153,7 @@ def _by_ranks(
 ) -> list[_Found]:
     """Return so many runs in order, looking at all that match."""
     joins, values = joined(query.order)
-    where, more = _conditions(query)
-    tests = " AND ".join(test for test in (where, also[0]) if test)
+    tests = _every(_all_conditions(db, query), also)
     columns = [column for place, order in enumerate(query.order) for column in ranked_columns(place, order)]
     named = ", ".join(f"{column} AS r{place}" for place, column in enumerate(columns))
     inner = f"SELECT runs.no AS no, runs.started AS started, runs.id AS id, {named} FROM runs{joins}"
@@ -138,8 +168,8 @@ def _by_ranks(
     order = ", ".join(f"{name} {'DESC' if down else 'ASC'}" for name, down in keys)
     beyond, last = _beyond(keys, behind) if behind else ("1", [])
     ranks = ", ".join(f"r{place}" for place in range(len(columns)))
-    text = f"SELECT no, {ranks} FROM ({inner} {'WHERE ' + tests if tests else ''}) WHERE {beyond}"
-    rows = list(db.execute(f"{text} ORDER BY {order} LIMIT ?", [*values, *more, *also[1], *last, wanted]))
+    text = f"SELECT no, {ranks} FROM ({inner} {_where(tests)}) WHERE {beyond}"
+    rows = list(db.execute(f"{text} ORDER BY {order} LIMIT ?", [*values, *tests[1], *last, wanted]))
     runs = _runs(db, [row[0] for row in rows])
     return [_Found(_ranks(row[1:]), row[0], runs[row[0]]) for row in rows]
 
@@ -161,7 +191,11 @@ def _ranks(row: Sequence[Any]) -> Ranks:
 
 def _runs(db: apsw.Connection, numbers: Sequence[int]) -> dict[int, RunRow]:
     query = f"SELECT {RUN} FROM runs WHERE no IN (SELECT value FROM json_each(?))"
-    return dict(run_of(row) for row in db.execute(query, (msgspec.json.encode(numbers).decode(),)))
+    return dict(run_of(row) for row in db.execute(query, (_json(numbers),)))
+
+
+def _json(numbers: Sequence[int]) -> str:
+    return msgspec.json.encode(numbers).decode()
 
 
 # by one metric --------------------------------------------------------------------------------------
@@ -178,13 +212,17 @@ def _by_metric(db: apsw.Connection, query: RunQuery, behind: Position | None) ->
     """Return one run more than asked for: first those with a number, from the index, then the others."""
     (order,), wanted = query.order, query.limit + 1
     needed, rest = _without_presence(query.filter, order.field)
-    query = replace(query, filter=rest)
-    found = [] if behind and behind[0][0][0] else _by_index(db, query, order, behind, wanted)
-    if len(found) >= wanted or needed:
-        return found[:wanted]
-    numbered = "SELECT run FROM series WHERE key = (SELECT no FROM keys WHERE name = ?)"
-    others = f"runs.no NOT IN ({numbered} AND {order.field.part} IS NOT NULL)", [order.field.key]
-    return found + _by_ranks(db, query, None if found else behind, wanted - len(found), others)
+    numbered = replace(query, filter=rest)
+    past_numbers = behind is not None and behind[0][0][0] > 0
+    if rest is not None:
+        found = [] if past_numbers else _best_near(db, numbered, order, behind, wanted)
+        return found if len(found) == wanted else _by_ranks(db, query, behind, wanted)
+    found = [] if past_numbers else _best(db, numbered, order, behind, wanted)
+    if len(found) == wanted or needed:
+        return found
+    with_number = "SELECT run FROM series WHERE key = (SELECT no FROM keys WHERE name = ?)"
+    others = f"runs.no NOT IN ({with_number} AND {order.field.part} IS NOT NULL)", [order.field.key]
+    return found + _by_ranks(db, numbered, None if found else behind, wanted - len(found), others)
 
 
 def _without_presence(filter: Expression | None, field: Field) -> tuple[bool, Expression | None]:
@@ -197,61 +235,80 @@ def _without_presence(filter: Expression | None, field: Field) -> tuple[bool, Ex
     return needed, None if not rest else rest[0] if len(rest) == 1 else And(rest)
 
 
-def _by_index(
+def _best(
     db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, wanted: int
 ) -> list[_Found]:
-    """Return runs by (value, start, id).
-
-    An index holds the values of a metric in all runs, but not their ids: of several runs with one
-    value and start, those at the cut may not be the right ones, and are left for a larger cut.
-    """
+    """Return so many runs by (value, start, id), or all."""
     cut = wanted + _SPARE
     while True:
-        rows = _extremes(db, query, order, behind, cut)
-        whole = len(rows) < cut
-        if not whole:
-            rows = [row for row in rows if row[:2] != rows[-1][:2]]
-        found = _sorted(db, rows, order)
-        if behind:
-            found = [one for one in found if _is_after(one, behind)]
-        if whole or len(found) >= wanted:
+        rows = list(_extremes(db, query, order, behind, cut))
+        found = _sorted(db, rows, order, behind, whole=len(rows) < cut)
+        if len(rows) < cut or len(found) >= wanted:
             return found[:wanted]
         cut *= 8
+
+
+def _best_near(
+    db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, wanted: int
+) -> list[_Found]:
+    """Return so many runs by (value, start, id), or the fewer that meet the filter among the first."""
+    assert query.filter is not None  # noqa: S101 - for the type checker
+    met, values = condition(query.filter, each=True)
+    rows = list(_extremes(db, replace(query, filter=None), order, behind, _NEAR))
+    near = f"SELECT no FROM runs WHERE no IN (SELECT value FROM json_each(?)) AND ({met})"
+    kept = {no for (no,) in db.execute(near, [_json([no for _, _, no in rows]), *values])}
+    good, cut = [row for row in rows if row[2] in kept], wanted + _SPARE
+    whole = len(rows) < _NEAR and len(good) <= cut
+    return _sorted(db, good[:cut], order, behind, whole=whole)[:wanted]
+
+
+def _extremes(
+    db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, cut: int
+) -> apsw.Cursor:
+    """Return value, start and number of so many runs, best first, from where the last page ended."""
+    column, way = order.field.part, "DESC" if order.descending else "ASC"
+    tests: list[Sql] = [
+        (f"key = (SELECT no FROM keys WHERE name = ?) AND {column} IS NOT NULL", [order.field.key])
+    ]
+    if query.experiment is not None:
+        tests.append(("experiment = (SELECT no FROM experiments WHERE name = ?)", [query.experiment]))
+    if query.archived is False:
+        tests.append(("run NOT IN (SELECT no FROM runs WHERE archived IS NOT NULL)", []))
+    if behind:
+        value, beyond = behind[0][0][1], "<" if order.descending else ">"
+        later = f"({column} {beyond} ? OR ({column} = ? AND started <= ?))"
+        tests.append((later, [value, value, behind[1]]))
+    rest, values = _conditions(replace(query, experiment=None, archived=query.archived or None))
+    if rest:
+        tests.append((f"run IN (SELECT no FROM runs WHERE {rest})", values))
+    text, given = _every(*tests)
+    select = f"SELECT {column}, started, run FROM series WHERE {text}"
+    return db.execute(f"{select} ORDER BY {column} {way}, started DESC LIMIT ?", [*given, cut])
+
+
+def _sorted(
+    db: apsw.Connection,
+    rows: list[tuple[float, int, int]],
+    order: Order,
+    behind: Position | None,
+    *,
+    whole: bool,
+) -> list[_Found]:
+    """Return runs in their order, as far as it is known.
+
+    An index holds the values of a metric in all runs, but not their ids: of several runs with one
+    value and start, those at a cut may not be the right ones, and are left out.
+    """
+    if not whole:
+        rows = [row for row in rows if row[:2] != rows[-1][:2]]
+    runs = _runs(db, [no for _, _, no in rows])
+    found = [_Found(((0, value, ""),), no, runs[no]) for value, _, no in rows if no in runs]
+    sign = 1 if order.descending else -1
+    found.sort(key=lambda one: (sign * one.ranks[0][1], one.run.started, one.run.id), reverse=True)
+    return [one for one in found if behind is None or _is_after(one, behind)]
 
 
 def _is_after(found: _Found, behind: Position) -> bool:
     """Tell whether one that is not before a position by value and start is not it, nor before by its id."""
     ranks, started, run = found.position
     return (ranks, started) != behind[:2] or run < behind[2]
-
-
-def _extremes(
-    db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, cut: int
-) -> list[tuple[float, int, int]]:
-    """Return value, start and number of so many runs, best first, from where the last page ended."""
-    column, way = order.field.part, "DESC" if order.descending else "ASC"
-    where = f"key = (SELECT no FROM keys WHERE name = ?) AND {column} IS NOT NULL"
-    values: list[Any] = [order.field.key]
-    if query.experiment is not None:
-        where += " AND experiment = (SELECT no FROM experiments WHERE name = ?)"
-        values.append(query.experiment)
-    if query.archived is False:
-        where += " AND run NOT IN (SELECT no FROM runs WHERE archived IS NOT NULL)"
-        query = replace(query, archived=None)
-    tests, more = _conditions(replace(query, experiment=None))
-    if tests:
-        where += f" AND run IN (SELECT no FROM runs WHERE {tests})"
-        values += more
-    if behind:
-        value, beyond = behind[0][0][1], "<" if order.descending else ">"
-        where += f" AND ({column} {beyond} ? OR ({column} = ? AND started <= ?))"
-        values += [value, value, behind[1]]
-    select = f"SELECT {column}, started, run FROM series WHERE {where} ORDER BY {column} {way}, started DESC"
-    return list(db.execute(select + " LIMIT ?", [*values, cut]))
-
-
-def _sorted(db: apsw.Connection, rows: Sequence[tuple[float, int, int]], order: Order) -> list[_Found]:
-    runs = _runs(db, [no for _, _, no in rows])
-    found = [_Found(((0, value, ""),), no, runs[no]) for value, _, no in rows if no in runs]
-    sign = 1 if order.descending else -1
-    return sorted(found, key=lambda one: (sign * one.ranks[0][1], one.run.started, one.run.id), reverse=True)
