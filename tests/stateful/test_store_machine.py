@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -17,18 +18,24 @@ from tests.seeds import SOAK
 from chachaml.core.changes import (
     Batch,
     Change,
+    ExperimentDescribed,
     JournalInfo,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
     Receipt,
+    RunDeleted,
+    RunEdited,
+    RunEnded,
     RunError,
     RunJoined,
     RunResumed,
+    RunStarted,
     TagsRemoved,
     TagsSet,
 )
-from chachaml.core.model import RunQuery, RunRow, Summary
+from chachaml.core.errors import NotFound
+from chachaml.core.model import ExperimentRow, RunQuery, RunRow, Summary
 from chachaml.core.query import parse, parse_order
 from chachaml.store.memory import MemoryStore
 from chachaml.store.protocol import Feed, Store
@@ -105,8 +112,38 @@ def changes(draw: st.DrawFn) -> Change:
     return drawn
 
 
+@st.composite
+def corrections(draw: st.DrawFn) -> Change:
+    run, time = draw(st.sampled_from(RUNS)), draw(times)
+    undoes = draw(st.just(0) | st.integers(1, 12))
+    edits = (
+        ("name", "", draw(texts)),
+        ("experiment", "", draw(st.sampled_from(["e1", "e2"]))),
+        ("archived", "", draw(st.sampled_from(["yes", None]))),
+        ("param", draw(names), draw(st.none() | params)),
+        ("metric", draw(st.sampled_from(KEYS)), draw(st.none() | st.integers(1, 12).map(str))),
+    )
+    aspect, key, value = draw(st.sampled_from(edits))
+    if aspect == "metric" and value is not None:
+        undoes = int(value)  # as whoever undoes says it
+    edit = RunEdited(run, time, "ada", aspect, value, key, undoes)  # type: ignore[arg-type]
+    return draw(
+        st.sampled_from(
+            (edit, edit, edit, RunDeleted(run, time, "ada"), ExperimentDescribed(time, "e1", draw(texts)))
+        )
+    )
+
+
 batches = st.lists(changes(), max_size=5).map(tuple)
 journals = st.sampled_from(JOURNALS)
+
+
+LOGGED = (RunResumed, RunJoined, RunStarted, RunEnded, ParamsLogged, TagsSet, TagsRemoved, PointsLogged)
+
+
+def timeless(experiment: ExperimentRow) -> ExperimentRow:
+    """Return it without when it was first heard of, which a run's deletion may take from the model."""
+    return replace(experiment, created=0)
 
 
 def plain(row: RunRow) -> RunRow:
@@ -154,7 +191,7 @@ class StoreMachine(RuleBasedStateMachine):
         start = self.ends[journal]
         assert self.both(Batch(changes, self.info(journal), start, start + size)).applied
         self.ends[journal] = start + size
-        self.known |= {change.run for change in changes if not isinstance(change, OwnerLost)}
+        self.known |= {change.run for change in changes if isinstance(change, LOGGED)}
 
     @rule(data=st.data())
     def send_an_old_batch_again(self, data: st.DataObject) -> None:
@@ -174,7 +211,12 @@ class StoreMachine(RuleBasedStateMachine):
         first = all(batch.command != command for batch in self.sent)
         self.both(Batch(changes, command=command))
         if first:
-            self.known |= {change.run for change in changes if not isinstance(change, OwnerLost)}
+            self.known |= {change.run for change in changes if isinstance(change, LOGGED)}
+
+    @rule(changes=st.lists(changes() | corrections(), min_size=1, max_size=6).map(tuple))
+    def correct(self, changes: tuple[Change, ...]) -> None:
+        self.both(Batch(changes, command=f"correct {len(self.sent)}"))
+        self.known |= {change.run for change in changes if isinstance(change, LOGGED)}
 
     @rule(journal=journals, time=times)
     def lose_owner(self, journal: str, time: int) -> None:
@@ -193,7 +235,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def runs_are_the_same(self) -> None:
-        for run in self.known:
+        for run in self.living():
             ours, theirs = self.subject.get_run(run), self.model.get_run(run)
             assert plain(ours) == plain(theirs)
             for key, summary in ours.metrics.items():
@@ -203,8 +245,29 @@ class StoreMachine(RuleBasedStateMachine):
     def series_are_the_same(self) -> None:
         self.assert_same_series(None)
 
+    def living(self) -> list[str]:
+        """Return the runs that were not deleted; those that were are gone from both."""
+        there = {run for run in self.known if self.model.find_runs(RunQuery(text_id=run, archived=None)).runs}
+        for run in self.known - there:
+            with pytest.raises(NotFound):
+                self.subject.get_run(run)
+        return sorted(there)
+
+    @invariant()
+    def corrections_are_told_the_same(self) -> None:
+        assert self.subject.history(limit=1000) == self.model.history(limit=1000)
+        assert self.subject.history(RUNS[0], before=7, limit=3) == self.model.history(
+            RUNS[0], before=7, limit=3
+        )
+        assert self.subject.contents(RUNS) == self.model.contents(RUNS)
+        ours, theirs = self.subject.experiments(), self.model.experiments()
+        assert [one for one in map(timeless, ours) if one.runs + one.archived] == [
+            one for one in map(timeless, theirs) if one.runs + one.archived
+        ]
+        assert self.subject.keys() == self.model.keys()
+
     def assert_same_series(self, window: tuple[int, int] | None) -> None:
-        for run in self.known:
+        for run in self.living():
             for key in self.model.get_run(run).metrics:
                 ours = self.subject.read_series(run, key, window)
                 theirs = self.model.read_series(run, key, window)

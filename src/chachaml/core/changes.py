@@ -12,16 +12,20 @@ import msgspec
 
 __all__ = [
     "ArtifactLogged",
+    "Aspect",
     "Batch",
     "Change",
     "Conflicted",
     "DatasetLogged",
     "EndStatus",
+    "ExperimentDescribed",
     "JournalInfo",
     "OwnerLost",
     "ParamsLogged",
     "PointsLogged",
     "Receipt",
+    "RunDeleted",
+    "RunEdited",
     "RunEnded",
     "RunError",
     "RunJoined",
@@ -35,6 +39,7 @@ __all__ = [
 ]
 
 EndStatus = Literal["completed", "failed", "interrupted"]
+Aspect = Literal["name", "experiment", "archived", "param", "metric"]
 
 
 class _Change(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -148,6 +153,39 @@ class DatasetLogged(_Change, frozen=True):
     source: str = ""
 
 
+class RunEdited(_Change, frozen=True):
+    """A person corrects what was recorded; the store keeps who did it and what was there before.
+
+    ``value`` by aspect: a new name; another experiment; "yes" for archived; a param's canonical JSON;
+    for a metric the number of the history entry that took it away. None takes the thing away.
+    """
+
+    time: int
+    by: str
+    aspect: Aspect
+    value: str | None
+    key: str = ""
+    """Of a param or metric."""
+    undoes: int = 0
+    """The number of the history entry that this takes back."""
+
+
+class RunDeleted(_Change, frozen=True):
+    """A person deletes the run and all that belongs to it; whatever arrives of it later is dropped."""
+
+    time: int
+    by: str
+
+
+class ExperimentDescribed(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """What an experiment is about, and whose it is; None leaves what is there."""
+
+    time: int
+    name: str
+    description: str | None = None
+    owner: str | None = None
+
+
 class OwnerLost(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """The process behind a journal is gone: the runs that it still owns have crashed."""
 
@@ -166,6 +204,9 @@ Change = (
     | PointsLogged
     | ArtifactLogged
     | DatasetLogged
+    | RunEdited
+    | RunDeleted
+    | ExperimentDescribed
     | OwnerLost
 )
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUSES",
     "ArtifactRow",
+    "Contents",
     "DatasetRow",
+    "ExperimentRow",
+    "HistoryRow",
     "Page",
     "RunQuery",
     "RunRow",
@@ -144,6 +147,48 @@ class RunQuery(msgspec.Struct, frozen=True):
     cursor: str = ""
     with_values: bool = False
     """Fill params and metrics of each run too."""
+
+
+class HistoryRow(msgspec.Struct, frozen=True):
+    """A correction: what it changed (see `chachaml.core.changes.RunEdited`), by whom, from what to what.
+
+    The aspect of a deleted run is "deleted", and before is its name. For a metric, ``before`` and
+    ``after`` are numbers of points. ``undone`` is the number of the entry that took this one back.
+    """
+
+    no: int
+    time: int
+    by: str
+    run: str
+    aspect: str
+    key: str = ""
+    before: str | None = None
+    after: str | None = None
+    undone: int | None = None
+
+
+class ExperimentRow(msgspec.Struct, frozen=True):
+    """An experiment: what was said of it, and how many runs it has, archived ones apart."""
+
+    name: str
+    description: str
+    owner: str
+    created: int
+    runs: int = 0
+    running: int = 0
+    archived: int = 0
+    last_started: int | None = None
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """How much some runs hold. ``bytes`` are those of their artifacts, each counted once."""
+
+    runs: int = 0
+    params: int = 0
+    metrics: int = 0
+    points: int = 0
+    artifacts: int = 0
+    bytes: int = 0
 
 
 class Page(msgspec.Struct, frozen=True):

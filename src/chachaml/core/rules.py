@@ -23,6 +23,7 @@ from chachaml.core.changes import (
     OwnerLost,
     ParamsLogged,
     PointsLogged,
+    RunEdited,
     RunEnded,
     RunJoined,
     RunResumed,
@@ -31,10 +32,22 @@ from chachaml.core.changes import (
     TagsSet,
     time_of,
 )
-from chachaml.core.model import RunRow
+from chachaml.core.model import HistoryRow, RunRow
 from chachaml.core.values import same_value
 
-__all__ = ["RunChange", "advance", "is_stub", "keep_artifact", "lose_owner", "merge_param", "stub"]
+__all__ = [
+    "RunChange",
+    "advance",
+    "edited",
+    "is_stub",
+    "keep_artifact",
+    "lose_owner",
+    "may_go",
+    "may_undo",
+    "merge_param",
+    "stub",
+    "there",
+]
 
 Said = ParamsLogged | TagsSet | TagsRemoved | PointsLogged | ArtifactLogged | DatasetLogged
 RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said
@@ -141,3 +154,47 @@ def keep_artifact(kept: str | None, new: ArtifactLogged) -> str:
     if kept in (None, new.digest) or new.overwrite:
         return ""
     return f"artifact {new.name!r}: {kept} stays, {new.digest} was refused"
+
+
+# corrections by people ------------------------------------------------------------------------------
+
+
+def may_go(row: RunRow) -> str:
+    """Return why a run may be neither archived nor deleted ('' if it may)."""
+    return "the run is running" if row.status == "running" else ""
+
+
+def there(row: RunRow, aspect: str) -> str | None:
+    """Return what a run's row has of an aspect that people correct, as they would write it."""
+    if aspect == "archived":
+        return None if row.archived is None else "yes"
+    return row.name if aspect == "name" else row.experiment
+
+
+def edited(row: RunRow, change: RunEdited) -> RunRow:
+    """Return the row after a correction; those of params and metrics are not in the row."""
+    match change.aspect, change.value:
+        case "name", str(name):
+            return replace(row, name=name)
+        case "experiment", str(experiment):
+            return replace(row, experiment=experiment)
+        case "archived", value:
+            return replace(row, archived=None if value is None else change.time)
+    return row
+
+
+def may_undo(entry: HistoryRow | None, change: RunEdited, now: str | None) -> str:
+    """Return why a correction may not be taken back ('' if it may).
+
+    Args:
+        entry: What is to be undone, None if there is no such entry.
+        change: What would undo it.
+        now: What is there now.
+    """
+    if entry is None or (entry.run, entry.aspect, entry.key) != (change.run, change.aspect, change.key):
+        return f"there is no change {change.undoes} of this run"
+    if entry.undone is not None:
+        return f"change {entry.no} was undone before, by change {entry.undone}"
+    if now != entry.after:
+        return f"change {entry.no} was followed by another one: undo that first"
+    return ""

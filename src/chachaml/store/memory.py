@@ -18,10 +18,13 @@ from chachaml.core.changes import (
     Change,
     Conflicted,
     DatasetLogged,
+    ExperimentDescribed,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
     Receipt,
+    RunDeleted,
+    RunEdited,
     RunStarted,
     TagsRemoved,
     TagsSet,
@@ -31,7 +34,10 @@ from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
     ArtifactRow,
+    Contents,
     DatasetRow,
+    ExperimentRow,
+    HistoryRow,
     Page,
     RunQuery,
     RunRow,
@@ -40,7 +46,19 @@ from chachaml.core.model import (
     Summary,
 )
 from chachaml.core.query import Order, matches, rank, ranks_before
-from chachaml.core.rules import advance, is_stub, keep_artifact, lose_owner, merge_param, stub
+from chachaml.core.rules import (
+    RunChange,
+    advance,
+    edited,
+    is_stub,
+    keep_artifact,
+    lose_owner,
+    may_go,
+    may_undo,
+    merge_param,
+    stub,
+    there,
+)
 from chachaml.core.values import parse
 from chachaml.store.cursors import Position, page_end, parse_page_end
 from chachaml.store.protocol import Feed, FeedRow
@@ -62,6 +80,8 @@ class _Run:
     conflicts: list[Conflicted] = field(default_factory=list)
     artifacts: dict[str, ArtifactRow] = field(default_factory=dict)
     datasets: list[DatasetRow] = field(default_factory=list)
+    aside: dict[int, list[Point]] = field(default_factory=dict)
+    """Points of deleted metrics, by the number of the history entry that deleted them."""
 
 
 class MemoryStore:
@@ -78,6 +98,9 @@ class MemoryStore:
         self._applied: dict[str, int] = {}
         self._receipts: dict[str, Receipt] = {}
         self._feed: list[FeedRow] = []
+        self._history: list[HistoryRow] = []
+        self._deleted: set[str] = set()
+        self._experiments: dict[str, ExperimentRow] = {}
 
     # writing ------------------------------------------------------------------------------------
 
@@ -110,8 +133,22 @@ class MemoryStore:
 
     def _change(self, change: Change, journal: str) -> tuple[Iterable[str], list[Conflicted]]:
         """Apply one change; return the runs that it touched, and what it contradicted."""
-        if isinstance(change, OwnerLost):
-            return self._lose(change), []
+        match change:
+            case OwnerLost():
+                return self._lose(change), []
+            case ExperimentDescribed():
+                self._describe(change)
+                return [], []
+            case RunEdited() | RunDeleted():
+                what = self._correct(change)
+                return ([], [Conflicted(change.run, what)]) if what else ([change.run], [])
+            case _ if change.run in self._deleted:
+                return [], [Conflicted(change.run, "the run was deleted")]
+            case _:
+                return self._take(change, journal)
+
+    def _take(self, change: RunChange, journal: str) -> tuple[Iterable[str], list[Conflicted]]:
+        """Take what was logged to a run."""
         run = self._runs.setdefault(change.run, _Run(stub(change.run, time_of(change))))
         starts = is_stub(run.row)
         run.row, what = advance(run.row, change, journal)
@@ -138,6 +175,68 @@ class MemoryStore:
         contradicted = [Conflicted(change.run, what) for what in whats]
         run.conflicts += contradicted
         return [change.run], contradicted
+
+    def _describe(self, change: ExperimentDescribed) -> None:
+        blank = ExperimentRow(change.name, "", "", change.time)
+        about = self._experiments.setdefault(change.name, blank)
+        said = {"description": change.description, "owner": change.owner}
+        said = {name: text for name, text in said.items() if text is not None}
+        self._experiments[change.name] = replace(about, **said)
+
+    def _correct(self, change: RunEdited | RunDeleted) -> str:
+        """Make a person's correction; return why not ('' if it was made)."""
+        run = self._runs.get(change.run)
+        if run is None:
+            return "there is no such run"
+        goes = isinstance(change, RunDeleted) or (change.aspect == "archived" and change.value is not None)
+        if goes and (why := may_go(run.row)):
+            return why
+        if isinstance(change, RunEdited):
+            return self._edit(run, change)
+        self._add_history(change, run.row.name, None)
+        self._deleted.add(change.run)
+        del self._runs[change.run]
+        return ""
+
+    def _edit(self, run: _Run, change: RunEdited) -> str:
+        now = _now(run, change)
+        if change.undoes:
+            known = change.undoes <= len(self._history)
+            if why := may_undo(self._history[change.undoes - 1] if known else None, change, now):
+                return why
+        elif now == change.value:
+            return ""
+        if change.aspect == "metric":
+            return self._edit_metric(run, now, change)
+        if change.aspect == "param" and change.value is None:
+            run.params.pop(change.key, None)
+        elif change.aspect == "param":
+            run.params[change.key] = change.value or ""
+        run.row = edited(run.row, change)
+        self._add_history(change, now, change.value)
+        return ""
+
+    def _edit_metric(self, run: _Run, now: str | None, change: RunEdited) -> str:
+        if change.value is None:
+            no = self._add_history(change, now, None)
+            run.aside[no] = run.points.pop(change.key)
+            return ""
+        points = run.aside.get(int(change.value))
+        if points is None or now is not None:
+            return f"metric {change.key!r} was logged again, or its points are gone"
+        run.points[change.key] = run.aside.pop(int(change.value))
+        self._add_history(change, None, str(len(points)))
+        return ""
+
+    def _add_history(self, change: RunEdited | RunDeleted, before: str | None, after: str | None) -> int:
+        no = len(self._history) + 1
+        aspect, key = ("deleted", "") if isinstance(change, RunDeleted) else (change.aspect, change.key)
+        about = (no, change.time, change.by, change.run, aspect, key, before, after)
+        self._history.append(HistoryRow(*about))
+        if isinstance(change, RunEdited) and change.undoes:
+            undone = self._history[change.undoes - 1]
+            self._history[change.undoes - 1] = replace(undone, undone=no)
+        return no
 
     def _lose(self, change: OwnerLost) -> list[str]:
         crashed = []
@@ -213,6 +312,40 @@ class MemoryStore:
             }
         return {kind: sorted(names) for kind, names in found.items()}
 
+    def experiments(self) -> list[ExperimentRow]:
+        """Return all experiments that were described or have runs, by name."""
+        with self._lock:
+            found = dict(self._experiments)
+            for row in sorted((run.row for run in self._runs.values()), key=lambda row: row.started):
+                if row.experiment:
+                    about = found.get(row.experiment) or ExperimentRow(row.experiment, "", "", row.started)
+                    found[row.experiment] = _counted(about, row)
+        return [found[name] for name in sorted(found)]
+
+    def history(
+        self, run: str | None = None, *, before: int | None = None, limit: int = 100
+    ) -> list[HistoryRow]:
+        """Return corrections, newest first: of one run or of all, those numbered below `before`."""
+        with self._lock:
+            wanted = [
+                row for row in self._history if run in (None, row.run) and (before is None or row.no < before)
+            ]
+        return wanted[::-1][:limit]
+
+    def contents(self, runs: Sequence[str]) -> Contents:
+        """Return how much the runs of these whole ids hold; unknown ones hold nothing."""
+        with self._lock:
+            found = [self._runs[run] for run in set(runs) if run in self._runs]
+        artifacts = [artifact for run in found for artifact in run.artifacts.values()]
+        return Contents(
+            runs=len(found),
+            params=sum(len(run.params) for run in found),
+            metrics=sum(len(run.points) for run in found),
+            points=sum(len(points) for run in found for points in run.points.values()),
+            artifacts=len(artifacts),
+            bytes=sum({artifact.digest: artifact.size for artifact in artifacts}.values()),
+        )
+
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
     ) -> Series:
@@ -280,6 +413,26 @@ class MemoryStore:
         if run not in self._runs:
             raise NotFound(f"there is no run {run!r} in this store")
         return self._runs[run]
+
+
+def _now(run: _Run, change: RunEdited) -> str | None:
+    """Return what is there of what a correction is about."""
+    if change.aspect == "param":
+        return run.params.get(change.key)
+    if change.aspect == "metric":
+        return str(len(run.points[change.key])) if change.key in run.points else None
+    return there(run.row, change.aspect)
+
+
+def _counted(about: ExperimentRow, run: RunRow) -> ExperimentRow:
+    hidden = run.archived is not None
+    return replace(
+        about,
+        runs=about.runs + (not hidden),
+        archived=about.archived + hidden,
+        running=about.running + (run.status == "running"),
+        last_started=run.started,
+    )
 
 
 def _merge(params: dict[str, str], new: dict[str, str]) -> list[str]:

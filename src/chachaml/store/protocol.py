@@ -24,13 +24,13 @@ Promises that the types cannot carry, proved for every backend by `chachaml.test
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from chachaml.core.changes import Batch, Receipt
-from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
+from chachaml.core.model import Contents, ExperimentRow, HistoryRow, Page, RunQuery, RunRow, Series, StoreInfo
 
 __all__ = ["Feed", "FeedRow", "Store"]
 
@@ -97,6 +97,20 @@ class Store(Protocol):
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""
+        ...
+
+    def experiments(self) -> list[ExperimentRow]:
+        """Return all experiments that were described or have runs, by name."""
+        ...
+
+    def history(
+        self, run: str | None = None, *, before: int | None = None, limit: int = 100
+    ) -> list[HistoryRow]:
+        """Return corrections, newest first: of one run or of all, those numbered below `before`."""
+        ...
+
+    def contents(self, runs: Sequence[str]) -> Contents:
+        """Return how much the runs of these whole ids hold; unknown ones hold nothing."""
         ...
 
     def read_series(

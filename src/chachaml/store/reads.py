@@ -108,7 +108,9 @@ def changes_since(db: apsw.Connection, cursor: int, limit: int) -> Feed:
     """Return the batches applied after `cursor`, oldest first."""
     query = """SELECT cursor, time, runs.id FROM
         (SELECT * FROM feed WHERE cursor > ? ORDER BY cursor LIMIT ?) AS batches
-        LEFT JOIN json_each(batches.runs) AS touched LEFT JOIN runs ON runs.no = touched.value
+        LEFT JOIN json_each(batches.runs) AS touched
+        LEFT JOIN (SELECT no, id FROM runs UNION ALL SELECT no, id FROM tombstones) AS runs
+        ON runs.no = touched.value
         ORDER BY cursor, touched.key"""
     batches: dict[int, tuple[int, list[str]]] = {}
     for at, time, run in db.execute(query, (cursor, limit)):

@@ -227,10 +227,32 @@ CREATE INDEX params_by_key ON params (key, number, value);
 CREATE INDEX tags_by_key ON tags (key, value);
 """
 
+_CORRECTIONS = """
+CREATE TABLE history (                   -- corrections by people, and what was there before
+    no     INTEGER PRIMARY KEY,
+    time   INTEGER NOT NULL,
+    by     TEXT NOT NULL,
+    run    TEXT NOT NULL,                -- its id, for the run itself may be gone
+    aspect TEXT NOT NULL,                -- name, experiment, archived, param, metric or deleted
+    key    TEXT NOT NULL,                -- of a param or metric; a metric's points are kept under key -no
+    before TEXT,
+    after  TEXT,
+    undone INTEGER                       -- number of the entry that took this one back
+) STRICT;
+CREATE INDEX history_by_run ON history (run);
+
+CREATE TABLE tombstones (                -- deleted runs: what arrives of them later is dropped
+    no      INTEGER PRIMARY KEY,         -- runs.no of the run, never given to another
+    id      TEXT NOT NULL UNIQUE,
+    deleted INTEGER NOT NULL
+) STRICT;
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
     Migration("indexes for searching", lambda db: db.execute(_SEARCH)),
+    Migration("history of corrections, deleted runs", lambda db: db.execute(_CORRECTIONS)),
 )
 
 

@@ -17,8 +17,17 @@ import msgspec
 from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
-from chachaml.core.model import Page, RunQuery, RunRow, Series, StoreInfo
-from chachaml.store import artifacts, paging, reads
+from chachaml.core.model import (
+    Contents,
+    ExperimentRow,
+    HistoryRow,
+    Page,
+    RunQuery,
+    RunRow,
+    Series,
+    StoreInfo,
+)
+from chachaml.store import artifacts, corrections, paging, reads
 from chachaml.store.database import Database, open_database
 from chachaml.store.protocol import Feed
 from chachaml.store.schema import MIGRATIONS, Migration, schema_version
@@ -144,6 +153,23 @@ class SQLiteStore:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""
         with self._database.reading() as db:
             return reads.keys(db)
+
+    def experiments(self) -> list[ExperimentRow]:
+        """Return all experiments that were described or have runs, by name."""
+        with self._database.reading() as db:
+            return corrections.experiments(db)
+
+    def history(
+        self, run: str | None = None, *, before: int | None = None, limit: int = 100
+    ) -> list[HistoryRow]:
+        """Return corrections, newest first: of one run or of all, those numbered below `before`."""
+        with self._database.reading() as db:
+            return corrections.history(db, run, before, limit)
+
+    def contents(self, runs: Sequence[str]) -> Contents:
+        """Return how much the runs of these whole ids hold; unknown ones hold nothing."""
+        with self._database.reading() as db:
+            return corrections.contents(db, runs)
 
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None

@@ -16,16 +16,20 @@ from chachaml.core.changes import (
     Change,
     Conflicted,
     DatasetLogged,
+    ExperimentDescribed,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
+    RunDeleted,
+    RunEdited,
     RunStarted,
     TagsRemoved,
     TagsSet,
     time_of,
 )
 from chachaml.core.model import RunRow
-from chachaml.core.rules import advance, is_stub, lose_owner, merge_param, stub
+from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner, may_go, merge_param, stub
+from chachaml.store import corrections
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
@@ -36,6 +40,8 @@ _Cell = tuple[int, int]
 """The numbers of a run and a key."""
 
 _Row = tuple[Any, ...]
+
+_OF_NO_RUN = (OwnerLost, ExperimentDescribed)
 
 _json = msgspec.json.Encoder().encode
 
@@ -105,8 +111,10 @@ class Writes:
         self._tags: dict[_Cell, str | None] = {}
         self._points: dict[tuple[str, str], list[PointsLogged]] = {}
         self._new_params: list[tuple[int, int, str, float | None]] = []
-        self._touched: dict[str, None] = {}
+        self._touched: dict[str, int] = {}
+        self._deleted: set[str] = set()
         self._conflicts: list[Conflicted] = []
+        self._unsaved_conflicts: list[tuple[int, str]] = []
         self.points = 0
         """How many points there were."""
 
@@ -114,42 +122,87 @@ class Writes:
 
     def take(self, changes: Sequence[Change]) -> list[Conflicted]:
         """Apply the rules to `changes`, in order; return what contradicted what was there before."""
-        self._load({change.run for change in changes if not isinstance(change, OwnerLost)})
+        self._load({change.run for change in changes if not isinstance(change, _OF_NO_RUN)})
         for change in changes:
-            if isinstance(change, OwnerLost):
-                self._lose(change)
-                continue
-            run = self._runs.get(change.run) or self._make(change.run, time_of(change))
-            starts = is_stub(run.row)
-            run.row, what = advance(run.row, change, self._journal_id)
-            self._touched[change.run] = None
-            if what:
-                self._conflicts.append(Conflicted(change.run, what))
             match change:
-                case PointsLogged():
-                    self._points.setdefault((change.run, change.key), []).append(change)
-                case ParamsLogged():
-                    self._take_params(run, change)
-                case RunStarted() if starts:
-                    # Whatever was set before the start arrived was set after the run had started.
-                    self._take_tags(run, change.tags, weakly=True)
-                case TagsSet():
-                    self._take_tags(run, change.tags)
-                case TagsRemoved():
-                    self._take_tags(run, dict.fromkeys(change.keys))
-                case ArtifactLogged():
-                    if what := set_artifact(self._db, run.no, change):
-                        self._conflicts.append(Conflicted(change.run, what))
-                case DatasetLogged():
-                    add_dataset(self._db, run.no, change)
+                case OwnerLost():
+                    self._lose(change)
+                case ExperimentDescribed():
+                    experiment = self._names.experiment(self._db, change.name, change.time)
+                    corrections.describe(self._db, experiment, change)
+                case RunEdited() | RunDeleted():
+                    self._correct(change)
+                case _ if change.run in self._deleted:
+                    self._conflicts.append(Conflicted(change.run, "the run was deleted"))
+                case _:
+                    self._take(change)
         return self._conflicts
+
+    def _take(self, change: RunChange) -> None:
+        """Take what was logged to a run."""
+        run = self._runs.get(change.run) or self._make(change.run, time_of(change))
+        starts = is_stub(run.row)
+        run.row, what = advance(run.row, change, self._journal_id)
+        self._touched[change.run] = run.no
+        match change:
+            case PointsLogged():
+                self._points.setdefault((change.run, change.key), []).append(change)
+            case ParamsLogged():
+                self._take_params(run, change)
+            case RunStarted() if starts:
+                # Whatever was set before the start arrived was set after the run had started.
+                self._take_tags(run, change.tags, weakly=True)
+            case TagsSet():
+                self._take_tags(run, change.tags)
+            case TagsRemoved():
+                self._take_tags(run, dict.fromkeys(change.keys))
+            case ArtifactLogged():
+                what = what or set_artifact(self._db, run.no, change)
+            case DatasetLogged():
+                add_dataset(self._db, run.no, change)
+        if what:
+            self._contradict(run, what)
+
+    def _contradict(self, run: _Run, what: str) -> None:
+        self._conflicts.append(Conflicted(run.row.id, what))
+        self._unsaved_conflicts.append((run.no, what))
+
+    def _correct(self, change: RunEdited | RunDeleted) -> None:
+        """Make a person's correction, of what all changes before have made."""
+        self.save()
+        run = self._runs.get(change.run)
+        if run is None:
+            self._conflicts.append(Conflicted(change.run, "there is no such run"))
+            return
+        goes = isinstance(change, RunDeleted) or (change.aspect == "archived" and change.value is not None)
+        if goes and (why := may_go(run.row)):
+            self._conflicts.append(Conflicted(change.run, why))
+        elif isinstance(change, RunDeleted):
+            corrections.delete_run(self._db, run.no, run.row, change)
+            self._touched[change.run] = run.no
+            self._deleted.add(change.run)
+            del self._runs[change.run]
+        else:
+            self._edit(run, change)
+
+    def _edit(self, run: _Run, change: RunEdited) -> None:
+        key = self._names.key(self._db, change.key) if change.key else 0
+        if why := corrections.edit(self._db, run.no, run.row, key, change):
+            self._conflicts.append(Conflicted(change.run, why))
+            return
+        run.row = edited(run.row, change)
+        self._touched[change.run] = run.no
+        self._save_runs()
 
     def _load(self, ids: set[str]) -> None:
         """Get the runs of these ids, as far as there are any."""
         query = f"SELECT {RUN} FROM runs WHERE id IN (SELECT value FROM json_each(?))"
         for row in self._db.execute(query, (_json(list(ids)).decode(),)):
             self._add(*run_of(row))
-        self._next = self._db.execute("SELECT coalesce(max(no), 0) + 1 FROM runs").get
+        if unknown := ids - self._runs.keys():
+            self._deleted = set(corrections.deleted(self._db, list(unknown)))
+        highest = "SELECT max(coalesce((SELECT max(no) FROM runs), 0), coalesce(max(no), 0)) FROM tombstones"
+        self._next = self._db.execute(highest).get + 1
 
     def _add(self, no: int, row: RunRow) -> _Run:
         run = self._runs[row.id] = _Run(no, row, saved=row)
@@ -172,7 +225,7 @@ class Writes:
         for no, row in [run_of(row) for row in found]:
             run = self._runs.get(row.id) or self._add(no, row)
             run.row = lose_owner(run.row, change, joined=True)
-            self._touched[row.id] = None
+            self._touched[row.id] = no
 
     def _take_params(self, run: _Run, change: ParamsLogged) -> None:
         for name, value in change.params.items():
@@ -182,7 +235,7 @@ class Writes:
             if kept is None:
                 self._new_params.append((*cell, value, number_of(value)))
             elif what:
-                self._conflicts.append(Conflicted(run.row.id, f"param {name!r}: {what}"))
+                self._contradict(run, f"param {name!r}: {what}")
 
     def _take_tags(self, run: _Run, tags: Mapping[str, str | None], *, weakly: bool = False) -> None:
         """Set tags, or remove those that are None; `weakly` leaves those that are set alone."""
@@ -202,7 +255,7 @@ class Writes:
     # writing --------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write all that was taken, but for the batch itself."""
+        """Write all that was taken since the last time, but for the batch itself."""
         new = {name for name, run in self._runs.items() if run.saved is None}
         self._save_runs()
         _insert(self._db, "INSERT INTO params", self._new_params)
@@ -210,15 +263,15 @@ class Writes:
         _insert(self._db, "INSERT OR REPLACE INTO tags", kept)
         gone = [cell for cell, value in self._tags.items() if value is None]
         self._db.executemany("DELETE FROM tags WHERE run = ? AND key = ?", gone)
-        self._db.executemany(
-            "INSERT INTO conflicts (run, what) VALUES (?, ?)",
-            [(self._runs[conflict.run].no, conflict.what) for conflict in self._conflicts],
-        )
+        insert = "INSERT INTO conflicts (run, what) VALUES (?, ?)"
+        self._db.executemany(insert, self._unsaved_conflicts)
         self._save_points(new)
+        for taken in (self._new_params, self._params, self._tags, self._unsaved_conflicts, self._points):
+            taken.clear()
 
     def save_batch(self, time: int) -> int:
         """Write that there was a batch; return its cursor in the feed."""
-        touched = _json([self._runs[run].no for run in self._touched]).decode()
+        touched = _json(list(self._touched.values())).decode()
         insert = "INSERT INTO feed (time, runs) VALUES (?, ?) RETURNING cursor"
         cursor: int = self._db.execute(insert, (time, touched)).get
         return cursor
@@ -232,7 +285,7 @@ class Writes:
                 self._update_run(run)
             run.saved = run.row
         if self._journal:
-            wrote = [(self._runs[run].no, self._journal) for run in self._touched]
+            wrote = [(no, self._journal) for run, no in self._touched.items() if run in self._runs]
             _insert(self._db, "INSERT OR IGNORE INTO participants", wrote)
 
     def _update_run(self, run: _Run) -> None:

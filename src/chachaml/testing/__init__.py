@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from chachaml.testing.artifacts import ArtifactContract
 from chachaml.testing.concurrency import ThreadContract
+from chachaml.testing.corrections import CorrectionContract
 from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
 from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
 from chachaml.testing.writes import BatchContract, RunContract
@@ -30,6 +31,7 @@ class StoreContract(
     BatchContract,
     RunContract,
     ArtifactContract,
+    CorrectionContract,
     QueryContract,
     SeriesContract,
     FeedContract,
