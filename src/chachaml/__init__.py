@@ -33,9 +33,27 @@ if TYPE_CHECKING:
         log_table,
         log_text,
     )
+    from chachaml.cleaning import (
+        archive_runs,
+        delete_archived,
+        delete_runs,
+        restore_runs,
+    )
     from chachaml.connection import connect
     from chachaml.core import errors
     from chachaml.core.errors import ChachamlError, ChachamlWarning
+    from chachaml.corrections import (
+        create_experiment,
+        delete_metric,
+        delete_param,
+        experiment,
+        experiments,
+        history,
+        move_runs,
+        rename,
+        set_param,
+        undo,
+    )
     from chachaml.health import doctor
     from chachaml.lifecycle import (
         batched_metrics,
@@ -70,6 +88,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.cleaning": (
+        "archive_runs",
+        "delete_archived",
+        "delete_runs",
+        "restore_runs",
+    ),
+    "chachaml.corrections": (
+        "create_experiment",
+        "delete_metric",
+        "delete_param",
+        "experiment",
+        "experiments",
+        "history",
+        "move_runs",
+        "rename",
+        "set_param",
+        "undo",
+    ),
     "chachaml.artifact_calls": (
         "artifact_path",
         "download_artifact",
@@ -126,20 +162,29 @@ __all__ = [
     "ChachamlError",
     "ChachamlWarning",
     "add_tag",
+    "archive_runs",
     "artifact_path",
     "batched_metrics",
     "best_run",
     "children",
     "connect",
     "count_runs",
+    "create_experiment",
     "current_run",
     "current_user",
+    "delete_archived",
+    "delete_metric",
+    "delete_param",
+    "delete_runs",
     "doctor",
     "download_artifact",
     "end_run",
     "errors",
+    "experiment",
+    "experiments",
     "flush",
     "get_tags",
+    "history",
     "last_run",
     "list_artifacts",
     "load_artifact",
@@ -159,15 +204,20 @@ __all__ = [
     "log_table",
     "log_text",
     "metric",
+    "move_runs",
     "my_last_run",
     "my_runs",
     "remove_tag",
+    "rename",
+    "restore_runs",
     "run",
     "runs",
     "search_runs",
     "set_note",
+    "set_param",
     "start_run",
     "sync",
+    "undo",
 ]
 
 

@@ -15,8 +15,8 @@ from chachaml.core.ids import short
 from chachaml.core.model import ArtifactRow, RunRow
 from chachaml.lifecycle import require
 from chachaml.live import LiveRun
-from chachaml.lookup import resolve
-from chachaml.results import Artifact, Run
+from chachaml.lookup import AnyRun, resolve
+from chachaml.results import Artifact
 
 __all__ = [
     "artifact_path",
@@ -38,8 +38,6 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-AnyRun = str | Run | LiveRun
 
 
 def _of_current(method: Callable[Concatenate[LiveRun, P], T]) -> Callable[P, T]:

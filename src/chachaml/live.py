@@ -286,6 +286,16 @@ class LiveRun(RunArtifacts):
                 self._journal.log(ParamsLogged(self.id, _now(), new))
                 self._params.update(new)
 
+    def corrected(self, aspect: str, key: str, value: str | None) -> None:
+        """Hear that a person corrected this run, so that what is logged from now on agrees."""
+        with self._lock:
+            if aspect == "name" and value is not None:
+                self.name = value
+            elif aspect == "param" and value is not None:
+                self._params[key] = value
+            elif aspect == "param":
+                self._params.pop(key, None)
+
     def add_tag(self, key: str, value: object) -> None:
         """Set a tag to the text of `value`, replacing any earlier one."""
         tag = {check_key("tag", key): as_text(f"tag {key!r}", str(value))}

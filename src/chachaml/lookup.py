@@ -5,9 +5,14 @@ from __future__ import annotations
 from chachaml.core.errors import AmbiguousId, BadValue, NotFound
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import RunQuery, RunRow
+from chachaml.live import LiveRun
+from chachaml.results import Run
 from chachaml.store.protocol import Store
 
-__all__ = ["resolve"]
+__all__ = ["AnyRun", "id_of", "resolve"]
+
+AnyRun = str | Run | LiveRun
+"""A run by its id, the beginning of it or of its short form, or as any object that stands for it."""
 
 _FEWEST = 4
 
@@ -37,3 +42,16 @@ def resolve(store: Store, text: str) -> RunRow:
         some = ", ".join(f"{short(run.id)} ({run.name})" for run in found[:5])
         raise AmbiguousId(f"{text!r} fits several runs: {some}", "give more digits of the id")
     return store.get_run(found[0].id)
+
+
+def id_of(run: object) -> str:
+    """Return the id, or the part of one, by which a run is meant.
+
+    Raises:
+        BadValue: Not a run.
+    """
+    if isinstance(run, str):
+        return run
+    if isinstance(run, (Run, LiveRun)):
+        return run.id
+    raise BadValue(f"a run is named by its id or a run object, not by {type(run).__name__}: {run!r}")

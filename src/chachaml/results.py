@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 import msgspec
 
 from chachaml.core.changes import ArtifactLogged, Conflicted, DatasetLogged, RunError
 from chachaml.core.ids import short
-from chachaml.core.model import ArtifactRow, DatasetRow, RunRow, Status, Summary
+from chachaml.core.model import (
+    ArtifactRow,
+    Contents,
+    DatasetRow,
+    ExperimentRow,
+    HistoryRow,
+    RunRow,
+    Status,
+    Summary,
+)
 
-__all__ = ["Artifact", "BestRun", "Dataset", "Run", "Runs", "to_datetime"]
+__all__ = [
+    "Artifact",
+    "BestRun",
+    "CleanUp",
+    "Correction",
+    "Dataset",
+    "Experiment",
+    "Lines",
+    "Run",
+    "Runs",
+    "Skipped",
+    "to_datetime",
+]
+
+T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -214,6 +237,131 @@ class Runs(Sequence[Run]):
         from chachaml.display import runs_html
 
         return runs_html(self)
+
+
+class Lines(tuple[T, ...], Generic[T]):
+    """Some results in their order; prints one to a line."""
+
+    __slots__ = ()
+
+    def __new__(cls, some: Iterable[T] = ()) -> Self:
+        """Return them as a sequence."""
+        return super().__new__(cls, tuple(some))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return them as plain data."""
+        return [msgspec.to_builtins(one) for one in self]
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self)) or "none"
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment: what was said of it, and how many runs it has (``archived`` ones not among ``runs``)."""
+
+    name: str
+    description: str
+    owner: str
+    created: datetime
+    runs: int
+    running: int
+    archived: int
+    last_started: datetime | None
+
+    @classmethod
+    def from_row(cls, row: ExperimentRow) -> Experiment:
+        """Return what people see of a store's row."""
+        last = None if row.last_started is None else to_datetime(row.last_started)
+        fields = msgspec.structs.asdict(row)
+        return cls(**{**fields, "created": to_datetime(row.created), "last_started": last})
+
+    def __repr__(self) -> str:
+        from chachaml.display import experiment_text
+
+        return experiment_text(self)
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a person corrected: of which run, from what to what; `chachaml.undo` takes it.
+
+    ``aspect`` is name, experiment, archived, param, metric or deleted; ``before`` and ``after`` are
+    as texts, params as JSON and metrics as the number of their points. ``undone`` is the number of
+    the correction that took this one back.
+    """
+
+    no: int
+    time: datetime
+    by: str
+    run: str
+    aspect: str
+    key: str
+    before: str | None
+    after: str | None
+    undone: int | None
+
+    @classmethod
+    def from_row(cls, row: HistoryRow) -> Correction:
+        """Return what people see of a store's row."""
+        return cls(**{**msgspec.structs.asdict(row), "time": to_datetime(row.time)})
+
+    def __repr__(self) -> str:
+        from chachaml.display import correction_text
+
+        return correction_text(self)
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A run that was left as it is, and why."""
+
+    run: str
+    why: str
+
+
+class CleanUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What archiving, restoring, moving or deleting did, or would do in a ``dry_run``.
+
+    ``bytes`` are those of artifacts that came back. ``params`` to ``artifacts`` count what the runs hold.
+    """
+
+    done: str
+    runs: tuple[str, ...]
+    params: int
+    metrics: int
+    points: int
+    artifacts: int
+    bytes: int
+    skipped: tuple[Skipped, ...]
+    dry_run: bool
+
+    @classmethod
+    def of(
+        cls,
+        done: str,
+        runs: Sequence[str],
+        skipped: Sequence[Skipped],
+        held: Contents,
+        *,
+        freed: int,
+        dry_run: bool,
+    ) -> CleanUp:
+        """Return the result: `runs` but those skipped, which `held` so much together."""
+        left = {one.run for one in skipped}
+        return cls(
+            done=done,
+            runs=tuple(run for run in runs if run not in left),
+            params=held.params,
+            metrics=held.metrics,
+            points=held.points,
+            artifacts=held.artifacts,
+            bytes=freed,
+            skipped=tuple(skipped),
+            dry_run=dry_run,
+        )
+
+    def __repr__(self) -> str:
+        from chachaml.display import clean_up_text
+
+        return clean_up_text(self)
 
 
 def to_datetime(microseconds: int) -> datetime:

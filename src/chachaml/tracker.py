@@ -17,7 +17,7 @@ from chachaml.core.query import And, Field, IsNull, Not, Order, parse
 from chachaml.core.values import as_text, check_key
 from chachaml.journal.recovery import Recovered
 from chachaml.live import LiveRun
-from chachaml.lookup import resolve
+from chachaml.lookup import AnyRun, id_of, resolve
 from chachaml.results import BestRun, Run, Runs
 
 __all__ = [
@@ -40,9 +40,6 @@ __all__ = [
     "sync",
 ]
 
-AnyRun = str | Run | LiveRun
-"""A run by its id, the beginning of it or of its short form, or as any object that stands for it."""
-
 
 def run(run: AnyRun) -> Run:
     """Return all that is known of a run but its points.
@@ -54,7 +51,7 @@ def run(run: AnyRun) -> Run:
         NotFound: No such run.
         AmbiguousId: Several fit.
     """
-    return Run.from_row(resolve(connection().ready(), _id_of(run)))
+    return Run.from_row(resolve(connection().ready(), id_of(run)))
 
 
 def runs(
@@ -90,7 +87,7 @@ def runs(
         NotFound: No such parent.
     """
     store = connection().ready()
-    parent_id = None if parent is None else resolve(store, _id_of(parent)).id
+    parent_id = None if parent is None else resolve(store, id_of(parent)).id
     query = searching.query(
         store,
         filter,
@@ -256,7 +253,7 @@ def metric(
         NotFound: No such run, or it has no such metric; the error names those it has.
     """
     store = connection().ready()
-    row = resolve(store, _id_of(run))
+    row = resolve(store, id_of(run))
     if key not in row.metrics:
         known = ", ".join(sorted(row.metrics)[:10]) or "none at all"
         raise NotFound(f"run {row.name!r} has no metric {key!r}", f"it has: {known}")
@@ -309,7 +306,7 @@ def set_note(*args: object) -> None:
 def get_tags(run: AnyRun | None = None) -> dict[str, str]:
     """Return the tags of a run, the current one by default."""
     which = run if run is not None else lifecycle.require("get_tags")
-    return dict(resolve(connection().ready(), _id_of(which)).tags)
+    return dict(resolve(connection().ready(), id_of(which)).tags)
 
 
 def flush() -> Recovered:
@@ -342,7 +339,7 @@ def _live(target: list[object]) -> LiveRun | None:
     if not target:
         return lifecycle.require("this call")
     for open_run in current.open_runs():
-        if isinstance(open_run, LiveRun) and open_run.id == _id_of(target[0]):
+        if isinstance(open_run, LiveRun) and open_run.id == id_of(target[0]):
             return open_run
     return None
 
@@ -350,15 +347,7 @@ def _live(target: list[object]) -> LiveRun | None:
 def _annotate(target: object, make: Callable[[str], TagsSet | TagsRemoved]) -> None:
     """Apply a change to any run, at once."""
     where = connection()
-    where.command(make(resolve(where.ready(), _id_of(target)).id))
-
-
-def _id_of(run: object) -> str:
-    if isinstance(run, str):
-        return run
-    if isinstance(run, (Run, LiveRun)):
-        return run.id
-    raise BadValue(f"a run is named by its id or a run object, not by {type(run).__name__}: {run!r}")
+    where.command(make(resolve(where.ready(), id_of(target)).id))
 
 
 def _now() -> int:

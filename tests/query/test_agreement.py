@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from chachaml.core.changes import Change, ParamsLogged, RunError, TagsSet
+from chachaml.core.changes import Change, ParamsLogged, RunEdited, RunError, TagsSet
 from chachaml.core.model import RunQuery
 from chachaml.core.query import Expression, Order, parse
 from chachaml.core.values import canonical
@@ -63,6 +63,8 @@ def _changes() -> Iterator[Change]:
         if number % 4 == 1:
             error = RunError("ValueError", "x is not 1", "...") if number % 8 == 1 else None
             yield ended(run, number * 40, "failed" if error else "completed", error=error)
+            if number % 3 == 0:
+                yield RunEdited(run, 10, "maria", "archived", "yes")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,13 @@ def test_sqlite_and_memory_agree(
     assert sqlite == memory
     counts = {store.count_runs(query) for store in stores}
     assert counts == {sum(map(len, memory))}
+
+
+def test_a_search_may_have_very_many_parts(stores: Stores) -> None:
+    many = " or ".join(f"params.lr={number}" for number in range(600))
+    for text in (many, f"params.lr in ({','.join(map(str, range(2000)))})", many.replace(" or ", " and ")):
+        wanted = {"filter": parse(text), "archived": None, "limit": 100}
+        assert ids_of(stores[0], **wanted) == ids_of(stores[1], **wanted)
 
 
 def test_a_condition_and_its_opposite_share_no_run_and_leave_only_those_without_the_field(

@@ -63,6 +63,10 @@ class BlobStore(Protocol):
         """Yield digest, size and the time when last put, in seconds since 1970, of all blobs."""
         ...
 
+    def put_at(self, digest: str) -> float:
+        """Return when a blob was last put, in seconds since 1970; 0 if it is not here."""
+        ...
+
     def delete(self, digest: str) -> int:
         """Delete a blob; return how many bytes came back, 0 if it was not there."""
         ...
@@ -190,6 +194,13 @@ class LocalBlobs:
             with contextlib.suppress(OSError):
                 found = path.lstat()
                 yield path.name, found.st_size, found.st_mtime
+
+    def put_at(self, digest: str) -> float:
+        """Return when a blob was last put, in seconds since 1970; 0 if it is not here."""
+        try:
+            return self.path(digest).lstat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def delete(self, digest: str) -> int:
         """Delete a blob; return how many bytes came back, 0 if it was not there."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
 from chachaml.artifacts.blobs import CHUNK, LocalBlobs
 
-__all__ = ["GRACE", "Collected", "collect", "faults"]
+__all__ = ["GRACE", "Collected", "collect", "faults", "release"]
 
 GRACE = 3600.0
 """Seconds that bytes stay after they were last put: the record that names them may still be on its way."""
@@ -45,6 +45,24 @@ def collect(blobs: LocalBlobs, in_use: InUse, *, grace: float = GRACE, dry_run: 
         elif not in_use([digest]) and (gone := blobs.delete(digest)):
             count, freed = count + 1, freed + gone
     return Collected(count, freed + (0 if dry_run else blobs.sweep(grace)))
+
+
+def release(blobs: LocalBlobs, freed: Mapping[str, tuple[int, int]], in_use: InUse) -> Collected:
+    """Delete the blobs of artifacts that were just deleted, as far as no other artifact has them.
+
+    One that was put again since its artifact was logged stays for `collect`: the record that names
+    it may be on its way.
+
+    Args:
+        blobs: Where they are.
+        freed: By digest the size, and when it was logged last, in microseconds.
+        in_use: See `collect`.
+    """
+    used, count, back = in_use(freed), 0, 0
+    for digest, (_, logged) in freed.items():
+        if digest not in used and blobs.put_at(digest) <= logged / 1e6 + 1 and (gone := blobs.delete(digest)):
+            count, back = count + 1, back + gone
+    return Collected(count, back)
 
 
 def _orphans(blobs: LocalBlobs, in_use: InUse, before: float) -> Iterator[tuple[str, int]]:

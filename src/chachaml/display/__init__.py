@@ -7,6 +7,7 @@ is a terminal. Text written by users is escaped everywhere.
 
 from __future__ import annotations
 
+from chachaml.display.changes import clean_up_text, correction_text, experiment_text
 from chachaml.display.html import run_html, runs_html
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.text import artifact_text, run_text, runs_text
@@ -16,8 +17,11 @@ __all__ = [
     "Paint",
     "ansi",
     "artifact_text",
+    "clean_up_text",
+    "correction_text",
     "count",
     "duration",
+    "experiment_text",
     "moment",
     "number",
     "plain",

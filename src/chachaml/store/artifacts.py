@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import apsw
 import msgspec
@@ -11,7 +11,7 @@ from chachaml.core.changes import ArtifactLogged, DatasetLogged
 from chachaml.core.model import ArtifactRow, DatasetRow
 from chachaml.core.rules import keep_artifact
 
-__all__ = ["add_dataset", "artifacts_of", "datasets_of", "digests_in_use", "set_artifact"]
+__all__ = ["add_dataset", "artifacts_of", "blobs_of", "datasets_of", "digests_in_use", "set_artifact"]
 
 _json = msgspec.json.Encoder().encode
 
@@ -55,8 +55,19 @@ def _names(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...])
 
 
-def digests_in_use(db: apsw.Connection, digests: Iterable[str]) -> set[str]:
-    """Return those of `digests` that any artifact has."""
-    query = """SELECT DISTINCT digest FROM artifacts
-        WHERE digest IN (SELECT value FROM json_each(?))"""
-    return {digest for (digest,) in db.execute(query, (_json(list(digests)).decode(),))}
+def digests_in_use(db: apsw.Connection, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
+    """Return those of `digests` that any artifact has, but for those of some runs."""
+    query = """SELECT DISTINCT digest FROM artifacts WHERE digest IN (SELECT value FROM json_each(?))
+        AND run NOT IN (SELECT no FROM runs WHERE id IN (SELECT value FROM json_each(?)))"""
+    return {digest for (digest,) in db.execute(query, (_array(digests), _array(besides)))}
+
+
+def blobs_of(db: apsw.Connection, runs: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return by digest how large the artifacts of some runs are, and when each was logged last."""
+    query = """SELECT digest, size, max(logged) FROM artifacts WHERE run IN
+        (SELECT no FROM runs WHERE id IN (SELECT value FROM json_each(?))) GROUP BY digest"""
+    return {digest: (size, logged) for digest, size, logged in db.execute(query, (_array(runs),))}
+
+
+def _array(texts: Iterable[str]) -> str:
+    return _json(list(texts)).decode()

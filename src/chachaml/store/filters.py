@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import apsw
+import msgspec
 
 from chachaml.core.errors import BadValue
 from chachaml.core.query import (
@@ -21,6 +22,7 @@ from chachaml.core.query import (
     Not,
     Or,
     Order,
+    Value,
     pattern_matches,
 )
 from chachaml.core.query.matching import number_in, text_of
@@ -131,7 +133,12 @@ def _few(db: apsw.Connection, part: Expression) -> int | None:
 
 
 def _joined_by(word: str, pieces: list[Sql]) -> Sql:
-    return word.join(f"({piece})" for piece, _ in pieces), [value for _, values in pieces for value in values]
+    """Join conditions as a balanced tree: SQLite refuses those that are a thousand deep."""
+    if len(pieces) == 1:
+        return pieces[0]
+    half = len(pieces) // 2
+    (left, first), (right, second) = _joined_by(word, pieces[:half]), _joined_by(word, pieces[half:])
+    return f"({left}){word}({right})", first + second
 
 
 def _has(field: Field, test: Sql, opposite: bool, each: bool) -> Sql:
@@ -180,10 +187,9 @@ def _test(found: IsNan | Compare | In) -> Sql:
             return f"{_COLUMNS[field.part]} IS NULL", []
         return f"value = {_NAN}" if field.kind == "param" else "0", []
     if isinstance(found, In):
-        pieces = [_compare(field, "=", value) for value in found.values]
-        return " OR ".join(f"({text})" for text, _ in pieces), [
-            each for _, values in pieces for each in values
-        ]
+        if field.type == "text":
+            return _one_of(field, found.values)
+        return _joined_by(" OR ", [_compare(field, "=", value) for value in found.values])
     return _compare(field, found.op, found.value)
 
 
@@ -230,6 +236,15 @@ def _compare_attribute(field: Field, op: str, value: Any) -> Sql:
     if op == "=" and field.key == "status" and value != "archived":
         return "runs.status = ? AND runs.archived IS NULL", [value]
     return f"{_ATTRIBUTES[field.key]} {op} ?", [value]
+
+
+def _one_of(field: Field, values: tuple[Value, ...]) -> Sql:
+    """Return that an attribute is one of some texts, of which there may be many."""
+    among = "IN (SELECT value FROM json_each(?))"
+    bound = [msgspec.json.encode(values).decode()]
+    if field.key == "experiment":
+        return f"runs.experiment IN (SELECT no FROM experiments WHERE name {among})", bound
+    return f"{_ATTRIBUTES[field.key]} {among}", bound
 
 
 def _text(field: Field) -> str:

@@ -389,9 +389,19 @@ class MemoryStore:
         with self._lock:
             return {one.digest for run in self._runs.values() for one in run.artifacts.values()}
 
-    def digests_in_use(self, digests: Iterable[str]) -> set[str]:
-        """Return those of `digests` that any artifact in the store has."""
-        return self.digests().intersection(digests)
+    def digests_in_use(self, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
+        """Return those of `digests` that any artifact has, but for those of some runs: bytes that stay."""
+        with self._lock:
+            others = [run for name, run in self._runs.items() if name not in set(besides)]
+            used = {one.digest for run in others for one in run.artifacts.values()}
+        return used.intersection(digests)
+
+    def blobs_of(self, runs: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return by digest how large the artifacts of some runs are, and when each was logged last."""
+        with self._lock:
+            found = [one for run in runs if run in self._runs for one in self._runs[run].artifacts.values()]
+        found.sort(key=lambda artifact: artifact.logged)
+        return {artifact.digest: (artifact.size, artifact.logged) for artifact in found}
 
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
         """Return the batches applied after `cursor` (0 for the beginning), oldest first."""

@@ -133,8 +133,12 @@ class Store(Protocol):
         """Return the digests of all artifacts."""
         ...
 
-    def digests_in_use(self, digests: Iterable[str]) -> set[str]:
-        """Return those of `digests` that any artifact in the store has: bytes that must stay."""
+    def digests_in_use(self, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
+        """Return those of `digests` that any artifact has, but for those of some runs: bytes that stay."""
+        ...
+
+    def blobs_of(self, runs: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return by digest how large the artifacts of some runs are, and when each was logged last."""
         ...
 
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:

@@ -212,10 +212,15 @@ class SQLiteStore:
         with self._database.reading() as db:
             return {digest for (digest,) in db.execute("SELECT DISTINCT digest FROM artifacts")}
 
-    def digests_in_use(self, digests: Iterable[str]) -> set[str]:
-        """Return those of `digests` that any artifact in the store has."""
+    def digests_in_use(self, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
+        """Return those of `digests` that any artifact has, but for those of some runs: bytes that stay."""
         with self._database.reading() as db:
-            return artifacts.digests_in_use(db, digests)
+            return artifacts.digests_in_use(db, digests, besides)
+
+    def blobs_of(self, runs: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return by digest how large the artifacts of some runs are, and when each was logged last."""
+        with self._database.reading() as db:
+            return artifacts.blobs_of(db, runs)
 
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
         """Return the batches applied after `cursor` (0 for the beginning), oldest first."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from chachaml.core.changes import ArtifactLogged, DatasetLogged
+from chachaml.core.ids import new_id
 from chachaml.store.protocol import Store
 from chachaml.testing.material import ODD_TEXTS, Fixtures, Writer, points
 
@@ -56,6 +57,9 @@ class ArtifactContract(Fixtures):
         assert store.digests_in_use(["a" * 64, "b" * 64, "c" * 64]) == {"a" * 64, "c" * 64}
         assert store.digests() == {"a" * 64, "c" * 64}
         assert store.digests_in_use([]) == set()
+        assert store.digests_in_use(["a" * 64, "c" * 64], besides=[run]) == {"c" * 64}
+        writer.write(artifact(run, "again", size=4))
+        assert store.blobs_of([run, new_id()]) == {"a" * 64: (4, 1_500)}
 
     def test_data_sets_come_back_as_logged(self, store: Store, writer: Writer) -> None:
         """Any number of them."""

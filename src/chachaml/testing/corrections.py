@@ -132,8 +132,15 @@ class CorrectionContract(Fixtures):
     def test_a_deleted_run_is_gone_and_stays_gone(self, store: Store, writer: Writer, other: Writer) -> None:
         """Whatever arrives of it later is dropped; other runs are untouched."""
         run, kept = writer.start(name="bad"), writer.start()
-        things: list[Change] = [ParamsLogged(run, 1, {"a": "1"}), points(run, "m", range(500)), artifact(run, "x")]
-        writer.write(*things, TagsSet(run, 1, {"t": "1"}), ended(run), points(kept, "m", [1.0]), ended(kept))
+        things: list[Change] = [ParamsLogged(run, 1, {"a": "1"}), artifact(run, "x")]
+        writer.write(
+            *things,
+            points(run, "m", range(500)),
+            TagsSet(run, 1, {"t": "1"}),
+            ended(run),
+            points(kept, "m", [1.0]),
+            ended(kept),
+        )
         held = store.contents([run, kept, new_id()])
         assert (held.runs, held.params, held.metrics, held.points) == (2, 1, 2, 501)
         assert (held.artifacts, held.bytes) == (1, 4)

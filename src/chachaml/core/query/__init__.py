@@ -18,6 +18,7 @@ from chachaml.core.query.expressions import (
     Not,
     Or,
     Order,
+    Value,
     fields_of,
 )
 from chachaml.core.query.matching import Ranks, matches, rank, ranks_before
@@ -36,6 +37,7 @@ __all__ = [
     "Or",
     "Order",
     "Ranks",
+    "Value",
     "fields_of",
     "matches",
     "parse",

@@ -61,7 +61,7 @@ _ALIASES = {
 
 _STATUSES = (*STATUSES, "archived")
 _WORDS = {"and", "or", "not", "in", "is", "null", "nan", "like", "ilike", "between", "asc", "desc"}
-_MOST_TEXT, _DEEPEST = 10_000, 100
+_MOST_TEXT, _DEEPEST = 50_000, 100
 
 _TOKEN = re.compile(
     r"""\s+
