@@ -33,7 +33,10 @@ LAYERS: dict[str, set[str]] = {
     "journal": {"core", "store.protocol"},
     "testing": {"core", "store.protocol"},
     "display": {"core"},
-    "results": {"core", "display"},
+    "shown": {"display"},
+    "table": {"core", "display", "shown"},
+    "curves": {"core", "connection"},
+    "results": {"core", "display", "shown", "table", "curves"},
     "ops": {"core", "store", "artifacts", "capture", "journal", "results"},
 }
 SURFACES = {"surfaces", "web", "demos", "__main__"}

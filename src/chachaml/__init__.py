@@ -39,6 +39,12 @@ if TYPE_CHECKING:
         delete_runs,
         restore_runs,
     )
+    from chachaml.comparison import (
+        Comparison,
+        compare,
+        compare_runs,
+        print_comparison,
+    )
     from chachaml.connection import connect
     from chachaml.core import errors
     from chachaml.core.errors import ChachamlError, ChachamlWarning
@@ -54,6 +60,10 @@ if TYPE_CHECKING:
         set_param,
         undo,
     )
+    from chachaml.export import (
+        export_runs,
+        sql,
+    )
     from chachaml.health import doctor
     from chachaml.lifecycle import (
         batched_metrics,
@@ -64,6 +74,17 @@ if TYPE_CHECKING:
         log_param,
         log_params,
         start_run,
+    )
+    from chachaml.looking import (
+        inspect,
+        runs_table,
+    )
+    from chachaml.plotting import (
+        Plot,
+        plot,
+    )
+    from chachaml.table import (
+        Table,
     )
     from chachaml.tracker import (
         add_tag,
@@ -88,6 +109,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.looking": (
+        "inspect",
+        "runs_table",
+    ),
+    "chachaml.plotting": (
+        "Plot",
+        "plot",
+    ),
+    "chachaml.comparison": (
+        "Comparison",
+        "compare",
+        "compare_runs",
+        "print_comparison",
+    ),
+    "chachaml.export": (
+        "export_runs",
+        "sql",
+    ),
+    "chachaml.table": ("Table",),
     "chachaml.cleaning": (
         "archive_runs",
         "delete_archived",
@@ -161,12 +201,17 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "ChachamlError",
     "ChachamlWarning",
+    "Comparison",
+    "Plot",
+    "Table",
     "add_tag",
     "archive_runs",
     "artifact_path",
     "batched_metrics",
     "best_run",
     "children",
+    "compare",
+    "compare_runs",
     "connect",
     "count_runs",
     "create_experiment",
@@ -182,9 +227,11 @@ __all__ = [
     "errors",
     "experiment",
     "experiments",
+    "export_runs",
     "flush",
     "get_tags",
     "history",
+    "inspect",
     "last_run",
     "list_artifacts",
     "load_artifact",
@@ -207,14 +254,18 @@ __all__ = [
     "move_runs",
     "my_last_run",
     "my_runs",
+    "plot",
+    "print_comparison",
     "remove_tag",
     "rename",
     "restore_runs",
     "run",
     "runs",
+    "runs_table",
     "search_runs",
     "set_note",
     "set_param",
+    "sql",
     "start_run",
     "sync",
     "undo",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import msgspec
 
@@ -20,6 +20,13 @@ from chachaml.core.model import (
     Status,
     Summary,
 )
+from chachaml.core.values import json_ready
+from chachaml.curves import small_curves
+from chachaml.shown import Shown
+from chachaml.table import Table, flat_runs
+
+if TYPE_CHECKING:
+    from chachaml.display import Paint
 
 __all__ = [
     "Artifact",
@@ -107,7 +114,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         return cls.from_row(DatasetRow(*about, logged.source, logged.time))
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """A run as it was when it was read.
 
     ``metrics`` holds the last value of each metric (the one with the highest step), ``summaries``
@@ -150,6 +157,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
 
+    def to_json(self) -> str:
+        """Return `to_dict` as strict JSON: NaN and infinities as texts."""
+        return msgspec.json.encode(json_ready(self.to_dict())).decode()
+
+    def df(self) -> Any:
+        """Return the run as a pandas DataFrame of one row; see `Runs.to_table`."""
+        return Runs([self]).df()
+
     @classmethod
     def from_row(cls, row: RunRow, **extra: Any) -> Self:
         """Return what people see of a store's row."""
@@ -175,15 +190,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             **extra,
         )
 
-    def __repr__(self) -> str:
+    def _text(self, paint: Paint) -> str:
         from chachaml.display import run_text
 
-        return run_text(self)
+        return run_text(self, paint=paint)
 
     def _repr_html_(self) -> str:
         from chachaml.display import run_html
 
-        return run_html(self)
+        curves = [key for key, summary in sorted(self.summaries.items()) if summary.count > 2]
+        return run_html(self, small_curves(self.id, curves))
 
 
 class BestRun(Run, frozen=True, kw_only=True):
@@ -194,7 +210,7 @@ class BestRun(Run, frozen=True, kw_only=True):
     metric_step: int
 
 
-class Runs(Sequence[Run]):
+class Runs(Shown, Sequence[Run]):
     """Runs in the order asked for; prints as a table.
 
     ``more`` tells whether the store holds more that match than the limit let through.
@@ -228,10 +244,31 @@ class Runs(Sequence[Run]):
         """Return the runs as plain data."""
         return [run.to_dict() for run in self._runs]
 
-    def __repr__(self) -> str:
+    def to_json(self) -> str:
+        """Return `to_dicts` as strict JSON: NaN and infinities as texts."""
+        return msgspec.json.encode(json_ready(self.to_dicts())).decode()
+
+    def to_table(self) -> Table:
+        """Return a row for each run, with its params and last metrics; see `chachaml.export_runs`."""
+        return flat_runs(
+            self._runs,
+            {key: [run.params.get(key) for run in self] for key in _keys(run.params for run in self)},
+            {key: [run.metrics.get(key) for run in self] for key in _keys(run.metrics for run in self)},
+            {key: [run.tags.get(key) for run in self] for key in _keys(run.tags for run in self)},
+        )
+
+    def df(self) -> Any:
+        """Return `to_table` as a pandas DataFrame."""
+        return self.to_table().df()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give `to_table` to any library that takes Arrow's C stream (the PyCapsule interface)."""
+        return self.to_table().__arrow_c_stream__(requested_schema)
+
+    def _text(self, paint: Paint) -> str:
         from chachaml.display import runs_text
 
-        return runs_text(self)
+        return runs_text(self, paint=paint)
 
     def _repr_html_(self) -> str:
         from chachaml.display import runs_html
@@ -362,6 +399,10 @@ class CleanUp(msgspec.Struct, frozen=True, kw_only=True):
         from chachaml.display import clean_up_text
 
         return clean_up_text(self)
+
+
+def _keys(some: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({key for one in some for key in one})
 
 
 def to_datetime(microseconds: int) -> datetime:

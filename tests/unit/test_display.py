@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from chachaml import display
+from chachaml.comparison import Comparison, Section
 from chachaml.core.changes import Conflicted, RunError
-from chachaml.core.model import STATUSES, Series, Status, Summary
+from chachaml.core.model import STATUSES, Status, Summary
 from chachaml.display.words import cells, cut, value_text
-from chachaml.results import BestRun, Run, Runs
+from chachaml.results import Artifact, BestRun, Run, Runs
+from chachaml.table import Table
 
 START = datetime(2020, 3, 1, 12, 0, 30, tzinfo=UTC)
 HOSTILE = "\x1b[31mred\x07\r\n\u202e<script>alert('&')</script>\x9b"
@@ -52,9 +54,8 @@ def a_run(number: int = 1, status: Status = "completed", **fields: Any) -> Run:
     return Run(**(defaults | fields))
 
 
-def a_series(values: list[float], key: str = "loss", run: str = "a" * 32) -> Series:
-    steps = np.arange(len(values))
-    return Series(run, key, steps, steps, np.array(values, dtype=float), len(values))
+def curve(values: Sequence[float], name: str = "a run") -> display.Curve:
+    return display.Curve(name, [float(step) for step in range(len(values))], list(values))
 
 
 class Page(HTMLParser):
@@ -271,15 +272,32 @@ def hostile_run(status: Status) -> Run:
         summaries={HOSTILE: summary()},
         error=RunError(HOSTILE, HOSTILE, HOSTILE),
         conflicts=(Conflicted("1" * 32, HOSTILE),),
+        artifacts=(
+            Artifact(
+                run="1" * 32, name=HOSTILE, size=1, content_type=HOSTILE, format="", digest="", logged=START
+            ),
+        ),
     )
+
+
+def hostile_comparison(run: Run) -> Comparison:
+    odd = Section({HOSTILE: HOSTILE}, {HOSTILE: [HOSTILE, 1]}, {HOSTILE: [None, HOSTILE]})
+    return Comparison(runs=(run, run), params=odd, metrics=odd, tags=odd)
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_hostile_text_reaches_neither_terminal_nor_page(status: Status) -> None:
     run = hostile_run(status)
-    for text in (repr(run), repr(Runs([run]))):
+    shown = (
+        run,
+        Runs([run]),
+        hostile_comparison(run),
+        Table({HOSTILE: [HOSTILE, 1], "b": [[HOSTILE], None]}),
+    )
+    for text in map(repr, shown):
         assert text.replace("\n", "").isprintable()
-    for html in (run._repr_html_(), Runs([run])._repr_html_()):
+    svg = display.chart_svg([curve([1.0, 2.0], HOSTILE)], title=HOSTILE, x_label="step")
+    for html in (*(each._repr_html_() for each in shown), svg):
         assert "script" not in Page(html).seen
         assert "alert('" not in html  # quotes are escaped too, for attributes
         assert html.replace("\n", "").isprintable()
@@ -293,29 +311,23 @@ def test_colour_is_added_around_text_and_nowhere_else() -> None:
 
 
 def test_a_curve_is_drawn_with_axes_and_legend() -> None:
-    chart = display.plot_text(
-        [a_series([4.0, 3.0, 2.0, 1.0, 0.0])], width=32, height=5, names=["net"]
-    ).splitlines()
-    assert (
-        chart
-        == [
-            "           loss",
-            "        4 ┤⠑⢄⡀",
-            "          │  ⠈⠑⢄⡀",
-            "        2 ┤     ⠈⠑⠢⢄",
-            "          │         ⠑⠢⢄",
-            "        0 ┤            ⠑⠤⣀⣀",
-            "          └┬────────┬─────────┬",
-            "           0        2         4",
-            "           ── net  last 0",
-        ]
-        or chart
-    )
+    chart = display.plot_text([curve([4.0, 3.0, 2.0, 1.0, 0.0], "net")], 32, 5, key="loss")
+    assert chart.splitlines() == [
+        "           loss",
+        "        4 ┤⠉⠢⠤⡀",
+        "          │   ⠈⠉⠒⢄⣀",
+        "        2 ┤        ⠑⠒⠤⣀",
+        "          │            ⠉⠒⠤⢄",
+        "        0 ┤                ⠉⠑⠤⢄",
+        "          └┬─────────┬────────┬",
+        "           0         2        4",
+        "           ── net  last 0",
+    ]
 
 
 def test_a_gap_is_left_where_values_are_not_finite() -> None:
     values = [1.0] * 50 + [math.nan] * 50 + [math.inf] + [1.0] * 49
-    chart = display.plot_text([a_series(values)], width=62, height=3)
+    chart = display.plot_text([curve(values)], width=62, height=3, key="loss")
     line = next(line for line in chart.splitlines() if "┤" in line)
     drawn = line.split("┤")[1]
     assert " " * 15 in drawn.strip()
@@ -323,11 +335,11 @@ def test_a_gap_is_left_where_values_are_not_finite() -> None:
 
 
 def test_several_lines_are_told_apart_without_colour() -> None:
-    both = [a_series([0.0, 1.0]), a_series([1.0, 0.0], run="b" * 32)]
-    chart = display.plot_text(both, width=40, height=6, names=["up", "down"])
+    both = [curve([0.0, 1.0], "up"), curve([1.0, 0.0], "down")]
+    chart = display.plot_text(both, width=40, height=6, key="loss")
     assert "o" in chart.splitlines()[3]
     assert "xx down  last 0" in chart
-    coloured = display.plot_text(both, width=40, height=6, paint=display.ansi)
+    coloured = display.plot_text(both, width=40, height=6, key="loss", paint=display.ansi)
     assert "\x1b[36m" in coloured
     assert "\x1b[33m" in coloured
 
@@ -348,20 +360,21 @@ def test_several_lines_are_told_apart_without_colour() -> None:
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("width", [5, 40, 200])
 def test_any_values_can_be_drawn(values: list[float], log: bool, width: int) -> None:
-    assert "loss" in display.plot_text([a_series(values)], width=width, height=4, log=log)
+    assert "loss" in display.plot_text([curve(values)], width=width, height=4, key="loss", log=log)
+    svg = display.chart_svg([curve(values)], title="loss", x_label="step", log=log)
+    assert Page(svg).seen <= {"svg", "title", "text", "line", "polyline", "circle", "rect"}
+    assert "nan" not in svg.partition("</title>")[2].partition("last")[0]
 
 
 def test_a_spike_among_a_million_points_is_drawn() -> None:
     values = np.zeros(1_000_000)
     values[654_321] = 7.0
-    steps = np.arange(len(values))
-    series = Series("a" * 32, "loss", steps, steps, values, len(values))
-    top = display.plot_text([series], width=80, height=8).splitlines()[1:3]
+    top = display.plot_text([curve(values.tolist())], width=80, height=8, key="loss").splitlines()[1:3]
     assert any(char >= "\u2801" and char <= "\u28ff" for line in top for char in line)
 
 
 def test_a_log_axis_has_decades() -> None:
-    chart = display.plot_text([a_series([10.0**-i for i in range(7)])], width=60, height=16, log=True)
+    chart = display.plot_text([curve([10.0**-i for i in range(7)])], 60, 16, key="loss", log=True)
     labels = [line[:9].strip() for line in chart.splitlines() if "┤" in line]
     assert labels == ["1", "0.01", "0.0001", "1e-06"]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUSES",
     "ArtifactRow",
+    "Columns",
     "Contents",
     "DatasetRow",
     "ExperimentRow",
@@ -189,6 +190,15 @@ class Contents(msgspec.Struct, frozen=True):
     points: int = 0
     artifacts: int = 0
     bytes: int = 0
+
+
+class Columns(msgspec.Struct, frozen=True):
+    """Many runs, without what belongs to them, and that as columns by key: None where a run lacks it."""
+
+    runs: tuple[RunRow, ...]
+    params: dict[str, list[Any]]
+    metrics: dict[str, list[float | None]]
+    tags: dict[str, list[str | None]]
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ __all__ = [
     "canonical",
     "check_key",
     "flatten",
+    "json_ready",
     "parse",
     "same_value",
 ]
@@ -225,6 +226,15 @@ def parse(text: str) -> Any:
 def _parse_float(value: dict[str, Any]) -> Any:
     name = value.get(_FLOAT)
     return _NON_FINITE.get(name, value) if len(value) == 1 and isinstance(name, str) else value
+
+
+def json_ready(data: Any) -> Any:
+    """Return plain data as strict JSON takes it: NaN and the infinities as the texts of those names."""
+    if isinstance(data, float) and not math.isfinite(data):
+        return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
+    if isinstance(data, dict):
+        return {key: json_ready(value) for key, value in data.items()}
+    return [json_ready(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def same_value(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import chachaml as ml
 from chachaml.core.errors import ChachamlError
-from chachaml.display import Paint, count, duration, number, plot_text, runs_text
+from chachaml.display import Paint, count, duration, number, runs_text
 from chachaml.results import Runs
 
 __all__ = ["show_demo"]
@@ -60,9 +60,8 @@ def train() -> int:
 def show_curves(runs: Runs, width: int, paint: Paint) -> None:
     """Print the validation losses of the models that were trained by epochs."""
     shown = [run for name in CURVES for run in runs if run.name == name]
-    series = [ml.metric(run.id, "val/loss") for run in shown]
-    names = [f"{run.name} {run.short_id}" for run in shown]
-    print(plot_text(series, min(width, 100), 14, names=names, log=True, paint=paint), end="\n\n")
+    drawn = ml.plot("val/loss", shown, log=True)
+    print(drawn.to_text(min(width, 100), 14, paint=paint), end="\n\n")
 
 
 def show_best(store: Path, paint: Paint) -> None:

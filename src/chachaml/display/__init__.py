@@ -7,17 +7,25 @@ is a terminal. Text written by users is escaped everywhere.
 
 from __future__ import annotations
 
+from chachaml.display.axes import Curve
 from chachaml.display.changes import clean_up_text, correction_text, experiment_text
+from chachaml.display.comparison import comparison_html, comparison_text
 from chachaml.display.html import run_html, runs_html
 from chachaml.display.plot import plot_text, sparkline
+from chachaml.display.svg import chart_svg, sparkline_svg
+from chachaml.display.tables import table_html, table_text
 from chachaml.display.text import artifact_text, run_text, runs_text
 from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe, size
 
 __all__ = [
+    "Curve",
     "Paint",
     "ansi",
     "artifact_text",
+    "chart_svg",
     "clean_up_text",
+    "comparison_html",
+    "comparison_text",
     "correction_text",
     "count",
     "duration",
@@ -33,4 +41,7 @@ __all__ = [
     "safe",
     "size",
     "sparkline",
+    "sparkline_svg",
+    "table_html",
+    "table_text",
 ]

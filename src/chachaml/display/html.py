@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from chachaml.display.svg import sparkline_svg
 from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, error_text, is_best, shared_metrics, summary_line
-from chachaml.display.words import count, cut, duration, moment, number, pairs, safe, value_text
+from chachaml.display.words import count, cut, duration, moment, number, pairs, safe, size, value_text
 
 if TYPE_CHECKING:
     from chachaml.results import Run, Runs
 
-__all__ = ["run_html", "runs_html"]
+__all__ = ["document", "html_table", "run_html", "run_title", "runs_html", "text"]
 
 STATUS_COLOURS = {
     "running": "#2f8fdd",
@@ -41,6 +42,9 @@ STYLE = """<style>
 .chachaml code { font: 12px ui-monospace, monospace; background: none; color: inherit; padding: 0; }
 .chachaml pre { white-space: pre-wrap; margin: .2em 0; font: 12px/1.5 ui-monospace, monospace;
   background: none; color: inherit; max-width: 80em; }
+.chachaml .differs { font-weight: 600; border-left: 3px solid #d08a1d; padding-left: .5em; }
+.chachaml .partial { border-left: 3px solid color-mix(in srgb, currentColor 30%, transparent);
+  padding-left: .5em; }
 .chachaml i.dot { display: inline-block; width: .6em; height: .6em; border-radius: 50%; margin-right: .4em; }
 </style>"""
 
@@ -50,22 +54,30 @@ def text(value: str, limit: int = 200) -> str:
     return escape(cut(safe(value), limit))
 
 
-def _page(parts: Iterable[str]) -> str:
+def document(parts: Iterable[str]) -> str:
+    """Return fragments as one piece that brings its own style."""
     return f'<div class="chachaml">{STYLE}{"".join(parts)}</div>'
+
+
+def run_title(run: Run) -> str:
+    """Return what stands above a run's column."""
+    colour = STATUS_COLOURS[run.status]
+    dot = f'<i class="dot" style="background:{colour}" title="{run.status}"></i>'
+    return f"{dot}{text(run.name, 40)}<br><code>{run.short_id}</code>"
 
 
 def _status(run: Run) -> str:
     return f'<i class="dot" style="background:{STATUS_COLOURS[run.status]}"></i>{run.status}'
 
 
-def _row(values: Sequence[str], numeric: int, tag: str = "td") -> str:
-    """Return one table row of HTML fragments, the last `numeric` of them right-aligned."""
-    first_number = len(values) - numeric
-    opened = (f'<{tag} class="num">' if i >= first_number else f"<{tag}>" for i in range(len(values)))
+def _row(values: Sequence[str], numeric: Sequence[bool], tag: str = "td") -> str:
+    """Return one table row of HTML fragments, the `numeric` ones right-aligned."""
+    opened = (f'<{tag} class="num">' if right else f"<{tag}>" for right in numeric)
     return "<tr>" + "".join(f"{tag_}{v}</{tag}>" for tag_, v in zip(opened, values, strict=True)) + "</tr>"
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], numeric: int) -> str:
+def html_table(titles: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
+    """Return a table of HTML fragments."""
     head = f"<thead>{_row(titles, numeric, 'th')}</thead>" if titles else ""
     return f"<table>{head}<tbody>{''.join(_row(row, numeric) for row in rows)}</tbody></table>"
 
@@ -73,17 +85,18 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], numeric: int) -
 def runs_html(runs: Runs) -> str:
     """Return runs as a table, with up to six of their shared metrics."""
     if not runs:
-        return _page(['<span class="soft">no runs here</span>'])
+        return document(['<span class="soft">no runs here</span>'])
     shown = list(runs)[:MAX_ROWS]
     keys = shared_metrics(shown)[:METRIC_COLUMNS]
     titles = ["id", "name", "experiment", "status", "started", "duration", *(text(key, 40) for key in keys)]
-    parts = [_table(titles, (_run_row(run, keys) for run in shown), numeric=1 + len(keys))]
+    numeric = [False] * 5 + [True] * (1 + len(keys))
+    parts = [html_table(titles, (_run_row(run, keys) for run in shown), numeric)]
     if len(runs) > MAX_ROWS:
         hidden = count(len(runs) - MAX_ROWS, "more run")
         parts.append(f'<div class="soft">... and {hidden}: slice them, for example '
                      f"<code>runs[{MAX_ROWS}:{2 * MAX_ROWS}]</code></div>")  # fmt: skip
     parts.append(f'<div class="soft">{escape(summary_line(runs))}</div>')
-    return _page(parts)
+    return document(parts)
 
 
 def _run_row(run: Run, keys: Sequence[str]) -> list[str]:
@@ -98,14 +111,15 @@ def _run_row(run: Run, keys: Sequence[str]) -> list[str]:
     ]
 
 
-def run_html(run: Run) -> str:
-    """Return one run in full."""
-    return _page(
+def run_html(run: Run, curves: Mapping[str, Sequence[float]] | None = None) -> str:
+    """Return one run in full, with a small curve beside each metric whose values are given."""
+    return document(
         [
             f'<h4>{text(run.name, 100)} <code class="soft">{run.short_id}</code></h4>',
-            _table((), _facts(run), numeric=0),
+            html_table((), _facts(run), (False, False)),
             *_section("params", len(run.params), _params(run.params)),
-            *_section("metrics", len(run.metrics), _metrics(run)),
+            *_section("metrics", len(run.metrics), _metrics(run, curves or {})),
+            *_section("artifacts", len(run.artifacts), _artifacts(run)),
             *_note(run),
             *_trouble(run),
         ]
@@ -140,12 +154,18 @@ def _section(title: str, amount: int, table: str) -> Iterator[str]:
 
 def _params(params: Mapping[str, Any]) -> str:
     shown = sorted(params.items())[:MAX_ENTRIES]
-    return _table((), ((text(key, 80), f"<code>{text(value_text(v), 160)}</code>") for key, v in shown), 0)
+    rows = ((text(key, 80), f"<code>{text(value_text(v), 160)}</code>") for key, v in shown)
+    return html_table((), rows, (False, False))
 
 
-def _metrics(run: Run) -> str:
-    titles = ("metric", "last", "min", "step", "max", "step", "points")
-    return _table(titles, (_metric_row(run, key) for key in sorted(run.metrics)[:MAX_ENTRIES]), numeric=6)
+def _metrics(run: Run, curves: Mapping[str, Sequence[float]]) -> str:
+    titles = ("metric", "", "last", "min", "step", "max", "step", "points")
+    rows = (
+        [name, sparkline_svg(curves.get(key, ())), *numbers]
+        for key in sorted(run.metrics)[:MAX_ENTRIES]
+        for name, *numbers in (_metric_row(run, key),)
+    )
+    return html_table(titles, rows, [False, False] + [True] * 6)
 
 
 def _metric_row(run: Run, key: str) -> list[str]:
@@ -155,6 +175,14 @@ def _metric_row(run: Run, key: str) -> list[str]:
         return [name, last, "", "", "", "", ""]
     extremes = (summary.min, summary.min_step, summary.max, summary.max_step)
     return [name, last, *("" if v is None else number(v) for v in extremes), f"{summary.count:,}"]
+
+
+def _artifacts(run: Run) -> str:
+    rows = (
+        [text(one.name, 120), text(one.content_type, 60), size(one.size)]
+        for one in run.artifacts[:MAX_ENTRIES]
+    )
+    return html_table((), rows, (False, False, True))
 
 
 def _note(run: Run) -> Iterator[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from chachaml.display.axes import Axis, Curve, axis_of, ticks
+from chachaml.display.text import terminal_width
 from chachaml.display.words import Paint, cells, count, cut, number, pad, plain, safe
-
-if TYPE_CHECKING:
-    from chachaml.core.model import Series
 
 __all__ = ["plot_text", "sparkline"]
 
@@ -39,30 +38,11 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(finite) * (len(values) / len(finite)) if finite else None
 
 
-class Axis(NamedTuple):
-    """A stretch of numbers mapped onto 0..1, straight or by logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def place(self, value: float) -> float:
-        """Return where `value` lies, 0 at the low end and 1 at the high end."""
-        low, high = (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
-        # Halved, because the distance between the two ends may be more than a float holds.
-        span = high / 2 - low / 2
-        return ((math.log10(value) if self.log else value) / 2 - low / 2) / span if span else 0.5
-
-    def takes(self, value: float) -> bool:
-        """Tell whether `value` can be drawn on this axis."""
-        return math.isfinite(value) and (not self.log or value > 0)
-
-
 class Line(NamedTuple):
     """One series, ready to draw."""
 
     name: str
-    steps: list[int]
+    steps: list[float]
     values: list[float]
     last: float
     unseen: int
@@ -70,33 +50,32 @@ class Line(NamedTuple):
 
 
 def plot_text(
-    series: Sequence[Series],
-    width: int = 80,
+    curves: Sequence[Curve],
+    width: int | None = None,
     height: int = 16,
     *,
-    names: Sequence[str] | None = None,
+    key: str,
     log: bool = False,
     paint: Paint = plain,
 ) -> str:
-    """Return a line chart of one or several series over their steps.
+    """Return a line chart of one or several curves over shared axes.
 
     NaN and infinities leave a gap in the line and are counted in the legend.
 
     Args:
-        series: What `chachaml.metric` returns; they share the axes.
-        width: Cells to a line, labels included.
+        curves: What to draw.
+        width: Cells to a line, labels included; the terminal's when None, 100 at most.
         height: Lines of the drawing, without the axis and the legend.
-        names: What the legend calls each series; their runs' short ids when None.
+        key: What stands above: the metric.
         log: A logarithmic y axis; values of zero and below cannot be shown on it.
         paint: Adds colour. Without colour several lines are drawn with a letter each.
     """
-    names = names or [s.run[-8:] for s in series]
+    width = width or min(terminal_width(), 100)
     columns = max(width - 12, 10)
-    lines = [_line(s, safe(name), columns * 2, log) for s, name in zip(series, names, strict=True)]
-    y = _axis([v for line in lines for v in line.values], log)
-    x = _axis([float(step) for line in lines for step in line.steps], False)
-    keys = dict.fromkeys(safe(s.key) for s in series)
-    heading = " " * 11 + paint(cut(", ".join(keys), columns), "strong") + (" (log)" if log else "")
+    lines = [_line(curve, columns * 2, log) for curve in curves]
+    y = axis_of([v for line in lines for v in line.values], log)
+    x = axis_of([step for line in lines for step in line.steps], log=False)
+    heading = " " * 11 + paint(cut(safe(key), columns), "strong") + (" (log)" if log else "")
     if x is None or y is None:
         body = [" " * 11 + paint("no value that can be drawn", "dim")]
     else:
@@ -104,32 +83,25 @@ def plot_text(
     return "\n".join([heading, *body, *_legend(lines, width, paint)])
 
 
-def _line(series: Series, name: str, columns: int, log: bool) -> Line:
-    import numpy as np
-
-    steps, values = _thinned(series, columns)
-    seen = np.isfinite(series.values) & ((series.values > 0) | (not log))
-    last = float(series.values[-1]) if len(series.values) else math.nan
-    return Line(name, steps, values, last, int(len(seen) - seen.sum()))
+def _line(curve: Curve, columns: int, log: bool) -> Line:
+    steps, values = _thinned(curve, columns)
+    unseen = sum(not (math.isfinite(value) and (value > 0 or not log)) for value in curve.ys)
+    last = float(curve.ys[-1]) if curve.ys else math.nan
+    return Line(safe(curve.name), steps, values, last, unseen)
 
 
-def _thinned(series: Series, columns: int) -> tuple[list[int], list[float]]:
+def _thinned(curve: Curve, columns: int) -> tuple[list[float], list[float]]:
     """Return the points that matter at `columns` dots: each one's lowest, highest and last."""
+    if len(curve.ys) <= 8 * columns:
+        return list(curve.xs), list(curve.ys)
     import numpy as np
 
-    steps, values = series.steps, series.values
-    if len(values) <= 8 * columns:
-        return steps.tolist(), values.tolist()
+    steps, values = np.asarray(curve.xs), np.asarray(curve.ys)
     edges = np.unique(np.linspace(0, len(values), 2 * columns, endpoint=False).astype(np.int64))
     lasts = np.append(edges[1:], len(values)) - 1
     lows, highs = np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges)
     thin = np.column_stack([lows, highs, values[lasts]]).ravel()
     return np.repeat(steps[lasts], 3).tolist(), thin.tolist()
-
-
-def _axis(values: Iterable[float], log: bool) -> Axis | None:
-    usable = [v for v in values if math.isfinite(v) and (not log or v > 0)]
-    return Axis(min(usable), max(usable), log) if usable else None
 
 
 def _drawing(
@@ -182,33 +154,8 @@ def _segment(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int
         yield start[0] + round(across * i / length), start[1] + round(down * i / length)
 
 
-def _ticks(axis: Axis, about: int) -> list[float]:
-    """Return round numbers on `axis`, about that many; its ends when no round ones fit."""
-    if axis.log:
-        low, high = math.ceil(math.log10(axis.low)), math.floor(math.log10(axis.high))
-        every = max(1, math.ceil((high - low + 1) / about))
-        decades = [10.0**power for power in range(low, high + 1, every)]
-        return decades if len(decades) > 1 else [axis.low, axis.high]
-    for amount in (about, 2 * about, 4 * about):
-        if len(ticks := _round_numbers(axis, amount)) > 1:
-            return ticks
-    return [axis.low, axis.high]
-
-
-def _round_numbers(axis: Axis, about: int) -> list[float]:
-    """Return the multiples of 1, 2 or 5 times a power of ten on `axis` that are about so many."""
-    rough = (axis.high - axis.low) / about
-    if not 1e-300 < rough < 1e300:
-        return []
-    power = 10.0 ** math.floor(math.log10(rough))
-    stride = next(m * power for m in (1, 2, 5, 10, 20) if m * power >= rough)
-    first, last = math.ceil(axis.low / stride), math.floor(axis.high / stride)
-    return [float(f"{i * stride:.12g}") for i in range(first, last + 1)]
-
-
 def _y_labels(y: Axis, height: int) -> dict[int, str]:
-    ticks = _ticks(y, max(height // 4, 2))
-    return {round((1 - y.place(tick)) * (height - 1)): _label(tick) for tick in ticks}
+    return {round((1 - y.place(tick)) * (height - 1)): _label(tick) for tick in ticks(y, max(height // 4, 2))}
 
 
 def _label(value: float) -> str:
@@ -219,7 +166,7 @@ def _label(value: float) -> str:
 def _x_axis(x: Axis, columns: int, paint: Paint) -> Iterator[str]:
     rule, labels = ["─"] * columns, [" "] * (columns + 12)
     free = 0
-    for tick in dict.fromkeys(round(tick) for tick in _ticks(x, max(columns // 14, 2))):
+    for tick in dict.fromkeys(round(tick) for tick in ticks(x, max(columns // 14, 2))):
         column = round(min(max(x.place(tick), 0), 1) * (columns - 1))
         label = f"{tick:,}"
         start = min(max(11 + column - len(label) // 2, 0), len(labels) - len(label))

@@ -196,6 +196,7 @@ def run_text(
         *_facts(run, room, paint),
         *_params(run.params, room, paint),
         *_metrics(run, room, paint, sparks or {}),
+        *_artifacts(run, room, paint),
         *_note(run, room, paint),
         *_trouble(run, room, paint),
     ]
@@ -300,6 +301,20 @@ def _points(summary: Summary | None) -> str:
         return ""
     odd = [f"{amount:,} {kind}" for amount, kind in ((summary.nans, "NaN"), (summary.infs, "inf")) if amount]
     return f"{summary.count:,}" + (f" ({', '.join(odd)})" if odd else "")
+
+
+def _artifacts(run: Run, room: int, paint: Paint) -> Iterator[str]:
+    if not run.artifacts:
+        return
+    yield _heading("artifacts", len(run.artifacts), paint)
+    shown = run.artifacts[:MAX_ENTRIES]
+    columns = [
+        Column("name", [safe(one.name) for one in shown], floor=12),
+        Column("size", [size(one.size) for one in shown], right=True),
+        Column("type", [safe(one.content_type) for one in shown], floor=10, style="dim"),
+    ]
+    yield from table(columns, room, paint, indent="  ")
+    yield from _hidden(len(run.artifacts), "run.artifacts", paint)
 
 
 def _note(run: Run, room: int, paint: Paint) -> Iterator[str]:

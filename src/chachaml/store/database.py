@@ -98,6 +98,19 @@ class Database:
                     db.execute("ROLLBACK")
                 self._give(db)
 
+    @contextmanager
+    def apart(self, prepare: Callable[[apsw.Connection], None]) -> Iterator[apsw.Connection]:
+        """Within it, there is a connection that reads, prepared for one use and closed after it."""
+        with translated(self.path):
+            if self._closed:
+                raise StoreUnavailable(f"the store {self.path} was closed", "open it again")
+            db = self._connect_reader()
+            try:
+                prepare(db)
+                yield db
+            finally:
+                db.close()
+
     def sync(self) -> None:
         """Return once everything committed so far, by any process, survives a power failure."""
         with self._lock, translated(self.path):
@@ -128,9 +141,12 @@ class Database:
         try:
             return self._idle.pop()
         except IndexError:
-            if self.readonly:
-                return _connect_readonly(self.path, immutable=self._immutable)
-            return _connect(str(self.path), apsw.SQLITE_OPEN_READWRITE)
+            return self._connect_reader()
+
+    def _connect_reader(self) -> apsw.Connection:
+        if self.readonly:
+            return _connect_readonly(self.path, immutable=self._immutable)
+        return _connect(str(self.path), apsw.SQLITE_OPEN_READWRITE)
 
     def _give(self, db: apsw.Connection) -> None:
         if self._closed or len(self._idle) >= _IDLE:

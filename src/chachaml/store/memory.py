@@ -34,6 +34,7 @@ from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
     ArtifactRow,
+    Columns,
     Contents,
     DatasetRow,
     ExperimentRow,
@@ -301,6 +302,19 @@ class MemoryStore:
         with self._lock:
             return sum(_matches(run, query) for run in self._runs.values())
 
+    def columns(self, query: RunQuery) -> Columns:
+        """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
+        rows = self.find_runs(replace(query, limit=max(len(self._runs), 1), cursor="", with_values=True)).runs
+        params = sorted({key for row in rows for key in row.params})
+        metrics = sorted({key for row in rows for key in row.metrics})
+        tags = sorted({key for row in rows for key in row.tags})
+        return Columns(
+            runs=tuple(replace(row, params={}, metrics={}, tags={}) for row in rows),
+            params={key: [row.params.get(key) for row in rows] for key in params},
+            metrics={key: [_last(row.metrics.get(key)) for row in rows] for key in metrics},
+            tags={key: [row.tags.get(key) for row in rows] for key in tags},
+        )
+
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""
         with self._lock:
@@ -423,6 +437,10 @@ class MemoryStore:
         if run not in self._runs:
             raise NotFound(f"there is no run {run!r} in this store")
         return self._runs[run]
+
+
+def _last(summary: Summary | None) -> float | None:
+    return None if summary is None else summary.last
 
 
 def _now(run: _Run, change: RunEdited) -> str | None:

@@ -18,16 +18,19 @@ from chachaml.store.filters import Sql, condition, fast_condition, joined, ranke
 from chachaml.store.reads import filled
 from chachaml.store.rows import RUN, run_of
 
-__all__ = ["count_runs", "find_runs"]
+__all__ = ["Found", "count_runs", "find_runs", "found_runs"]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """A run that was found, its number, and where it stands in the orders asked for."""
+
     ranks: Ranks
     no: int
     run: RunRow
 
     @property
     def position(self) -> Position:
+        """Where a page that ends with it ends."""
         return self.ranks, self.run.started, self.run.id
 
 
@@ -54,20 +57,28 @@ def find_runs(db: apsw.Connection, query: RunQuery) -> Page:
     Raises:
         BadValue: A limit below 1, a cursor that is not one, or a search that takes too long.
     """
+    found = found_runs(db, query)
+    page = found[: query.limit]
+    rows = filled(db, [(one.no, one.run) for one in page], with_values=query.with_values)
+    return Page(tuple(rows), page_end(page[-1].position) if len(found) > len(page) else "")
+
+
+def found_runs(db: apsw.Connection, query: RunQuery) -> list[Found]:
+    """Return one run more than asked for, with their numbers and ranks, in order.
+
+    Raises:
+        BadValue: As for `find_runs`.
+    """
     if query.limit < 1:
         raise BadValue(f"limit must be 1 or more, not {query.limit}")
     behind = parse_page_end(query.cursor, len(query.order)) if query.cursor else None
     if query.filter or query.order:
         teach(db)
     if not query.order:
-        found = _by_time(db, query, behind)
-    elif _is_indexed(query.order):
-        found = _by_metric(db, query, behind)
-    else:
-        found = _by_ranks(db, query, behind, query.limit + 1)
-    page = found[: query.limit]
-    rows = filled(db, [(one.no, one.run) for one in page], with_values=query.with_values)
-    return Page(tuple(rows), page_end(page[-1].position) if len(found) > len(page) else "")
+        return _by_time(db, query, behind)
+    if _is_indexed(query.order):
+        return _by_metric(db, query, behind)
+    return _by_ranks(db, query, behind, query.limit + 1)
 
 
 def count_runs(db: apsw.Connection, query: RunQuery) -> int:
@@ -119,7 +130,7 @@ def _where(condition: Sql) -> str:
 # by time --------------------------------------------------------------------------------------------
 
 
-def _by_time(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[_Found]:
+def _by_time(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[Found]:
     """Return one run more than asked for, newest first."""
     after = ("(runs.started, runs.id) < (?, ?)", [*behind[1:]]) if behind else ("", list[Any]())
     if query.filter is None:
@@ -136,13 +147,13 @@ def _by_time(db: apsw.Connection, query: RunQuery, behind: Position | None) -> l
 _NEWEST_FIRST = "ORDER BY runs.started DESC, runs.id DESC"
 
 
-def _newest(db: apsw.Connection, condition: Sql, wanted: int) -> list[_Found]:
+def _newest(db: apsw.Connection, condition: Sql, wanted: int) -> list[Found]:
     """Return the newest runs; their wide rows are read once it is known which they are."""
     which = f"SELECT no FROM runs {_where(condition)} {_NEWEST_FIRST} LIMIT ?"
     rows = db.execute(
         f"SELECT {RUN} FROM runs WHERE no IN ({which}) {_NEWEST_FIRST}", [*condition[1], wanted]
     )
-    return [_Found((), *run_of(row)) for row in rows]
+    return [Found((), *run_of(row)) for row in rows]
 
 
 # by any order ---------------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ def _newest(db: apsw.Connection, condition: Sql, wanted: int) -> list[_Found]:
 
 def _by_ranks(
     db: apsw.Connection, query: RunQuery, behind: Position | None, wanted: int, also: Sql = ("", [])
-) -> list[_Found]:
+) -> list[Found]:
     """Return so many runs in order, looking at all that match."""
     joins, values = joined(query.order)
     tests = _every(_all_conditions(db, query), also)
@@ -171,7 +182,7 @@ def _by_ranks(
     text = f"SELECT no, {ranks} FROM ({inner} {_where(tests)}) WHERE {beyond}"
     rows = list(db.execute(f"{text} ORDER BY {order} LIMIT ?", [*values, *tests[1], *last, wanted]))
     runs = _runs(db, [row[0] for row in rows])
-    return [_Found(_ranks(row[1:]), row[0], runs[row[0]]) for row in rows]
+    return [Found(_ranks(row[1:]), row[0], runs[row[0]]) for row in rows]
 
 
 def _beyond(keys: list[tuple[str, bool]], behind: Position) -> tuple[str, list[Any]]:
@@ -208,7 +219,7 @@ def _is_indexed(order: tuple[Order, ...]) -> bool:
     )
 
 
-def _by_metric(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[_Found]:
+def _by_metric(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[Found]:
     """Return one run more than asked for: first those with a number, from the index, then the others."""
     (order,), wanted = query.order, query.limit + 1
     needed, rest = _without_presence(query.filter, order.field)
@@ -237,7 +248,7 @@ def _without_presence(filter: Expression | None, field: Field) -> tuple[bool, Ex
 
 def _best(
     db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, wanted: int
-) -> list[_Found]:
+) -> list[Found]:
     """Return so many runs by (value, start, id), or all."""
     cut = wanted + _SPARE
     while True:
@@ -250,7 +261,7 @@ def _best(
 
 def _best_near(
     db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, wanted: int
-) -> list[_Found]:
+) -> list[Found]:
     """Return so many runs by (value, start, id), or the fewer that meet the filter among the first."""
     assert query.filter is not None  # noqa: S101 - for the type checker
     met, values = condition(query.filter, each=True)
@@ -293,7 +304,7 @@ def _sorted(
     behind: Position | None,
     *,
     whole: bool,
-) -> list[_Found]:
+) -> list[Found]:
     """Return runs in their order, as far as it is known.
 
     An index holds the values of a metric in all runs, but not their ids: of several runs with one
@@ -302,13 +313,13 @@ def _sorted(
     if not whole:
         rows = [row for row in rows if row[:2] != rows[-1][:2]]
     runs = _runs(db, [no for _, _, no in rows])
-    found = [_Found(((0, value, ""),), no, runs[no]) for value, _, no in rows if no in runs]
+    found = [Found(((0, value, ""),), no, runs[no]) for value, _, no in rows if no in runs]
     sign = 1 if order.descending else -1
     found.sort(key=lambda one: (sign * one.ranks[0][1], one.run.started, one.run.id), reverse=True)
     return [one for one in found if behind is None or _is_after(one, behind)]
 
 
-def _is_after(found: _Found, behind: Position) -> bool:
+def _is_after(found: Found, behind: Position) -> bool:
     """Tell whether one that is not before a position by value and start is not it, nor before by its id."""
     ranks, started, run = found.position
     return (ranks, started) != behind[:2] or run < behind[2]

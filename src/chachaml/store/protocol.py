@@ -30,7 +30,17 @@ from typing import Protocol
 import msgspec
 
 from chachaml.core.changes import Batch, Receipt
-from chachaml.core.model import Contents, ExperimentRow, HistoryRow, Page, RunQuery, RunRow, Series, StoreInfo
+from chachaml.core.model import (
+    Columns,
+    Contents,
+    ExperimentRow,
+    HistoryRow,
+    Page,
+    RunQuery,
+    RunRow,
+    Series,
+    StoreInfo,
+)
 
 __all__ = ["Feed", "FeedRow", "Store"]
 
@@ -93,6 +103,10 @@ class Store(Protocol):
 
     def count_runs(self, query: RunQuery) -> int:
         """Return how many runs match, whatever the query's limit."""
+        ...
+
+    def columns(self, query: RunQuery) -> Columns:
+        """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
         ...
 
     def keys(self) -> dict[str, list[str]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -18,6 +19,7 @@ from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import (
+    Columns,
     Contents,
     ExperimentRow,
     HistoryRow,
@@ -27,7 +29,7 @@ from chachaml.core.model import (
     Series,
     StoreInfo,
 )
-from chachaml.store import artifacts, corrections, paging, reads
+from chachaml.store import artifacts, corrections, reads
 from chachaml.store.database import Database, open_database
 from chachaml.store.protocol import Feed
 from chachaml.store.schema import MIGRATIONS, Migration, schema_version
@@ -141,13 +143,37 @@ class SQLiteStore:
         Raises:
             BadValue: A limit below 1, or a cursor that is not one.
         """
+        from chachaml.store import paging  # not needed to log
+
         with self._database.reading() as db:
             return paging.find_runs(db, query)
 
     def count_runs(self, query: RunQuery) -> int:
         """Return how many runs match, whatever the query's limit."""
+        from chachaml.store import paging
+
         with self._database.reading() as db:
             return paging.count_runs(db, query)
+
+    def columns(self, query: RunQuery) -> Columns:
+        """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
+        from chachaml.store.columns import columns
+
+        with self._database.reading() as db:
+            return columns(db, query)
+
+    def sql(
+        self, query: str, values: Sequence[Any] | Mapping[str, Any] = (), *, most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return columns and rows of one SELECT over the views of `chachaml.store.sql`.
+
+        Raises:
+            BadValue: Not a single SELECT that SQLite understands, or one that takes too long.
+        """
+        from chachaml.store import sql
+
+        with self._database.apart(sql.prepare) as db:
+            return sql.select(db, query, values, most)
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""

@@ -15,15 +15,13 @@ import chachaml as ml
 from chachaml.core import settings
 from chachaml.core.errors import ChachamlError, ChachamlWarning, NotFound, StoreUnavailable
 from chachaml.core.model import STATUSES
-from chachaml.display import plot_text, run_text, runs_text, sparkline
+from chachaml.display import run_text, runs_text
+from chachaml.looking import sparks
 from chachaml.surfaces import output
 
 __all__ = ["cli", "main"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-MAX_SPARKS = 24
-"""Draw small curves beside so many metrics; more would make `show` slow."""
 
 EPILOG = """
 \b
@@ -136,12 +134,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name in
         output.print_json(run)
         return
     paint = output.paint_for(sys.stdout)
-    click.echo(run_text(run, width=output.width(), paint=paint, sparks=_sparks(run)))
-
-
-def _sparks(run: Any) -> dict[str, str]:
-    curves = [key for key, summary in sorted(run.summaries.items()) if summary.count > 2][:MAX_SPARKS]
-    return {key: sparkline(ml.metric(run.id, key, max_points=96).values.tolist()) for key in curves}
+    click.echo(run_text(run, width=output.width(), paint=paint, sparks=sparks(run)))
 
 
 @cli.command(
@@ -162,7 +155,7 @@ def best(metric: str, experiment: str | None, lowest: bool, as_json: bool) -> No
     if as_json:
         output.print_json(run)
         return
-    click.echo(run_text(run, width=output.width(), paint=output.paint_for(sys.stdout), sparks=_sparks(run)))
+    click.echo(run_text(run, width=output.width(), paint=output.paint_for(sys.stdout), sparks=sparks(run)))
 
 
 def _metrics_hint(experiment: str | None) -> str:
@@ -184,14 +177,12 @@ def plot(ids: tuple[str, ...], key: str, log: bool, height: int, as_json: bool) 
 
     With --json, print at most 1,000 points of each, picked so that extremes stay.
     """
-    found = [ml.run(id) for id in ids]  # noqa: A001 - as the argument
-    series = [ml.metric(run.id, key, max_points=1000) for run in found]
     if as_json:
+        series = [ml.metric(id, key, max_points=1000) for id in ids]  # noqa: A001 - as the argument
         output.print_json({"series": [_columns(one) for one in series]})
         return
-    names = [f"{run.name} {run.short_id}" for run in found]
-    paint = output.paint_for(sys.stdout)
-    click.echo(plot_text(series, output.width(), height, names=names, log=log, paint=paint))
+    drawn = ml.plot(key, ids, log=log)
+    click.echo(drawn.to_text(output.width(), height, paint=output.paint_for(sys.stdout)))
 
 
 def _columns(series: Any) -> dict[str, Any]:

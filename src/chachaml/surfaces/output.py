@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import sys
@@ -14,6 +13,7 @@ import click
 import msgspec
 
 from chachaml.core.errors import BadValue, ChachamlError, Conflict, NotFound, StoreError
+from chachaml.core.values import json_ready
 from chachaml.display import Paint, ansi, plain, safe
 
 __all__ = [
@@ -69,16 +69,8 @@ def print_json(data: object) -> None:
     encoding = sys.stdout.encoding or "ascii"
     ascii_only = not encoding.lower().startswith("utf")
     click.echo(
-        json.dumps(_strict(msgspec.to_builtins(data)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+        json.dumps(json_ready(msgspec.to_builtins(data)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
     )
-
-
-def _strict(data: Any) -> Any:
-    if isinstance(data, float) and not math.isfinite(data):
-        return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
-    if isinstance(data, dict):
-        return {key: _strict(value) for key, value in data.items()}
-    return [_strict(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def print_report(report: object) -> None:
