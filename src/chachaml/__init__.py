@@ -33,6 +33,10 @@ if TYPE_CHECKING:
         log_table,
         log_text,
     )
+    from chachaml.captured import (
+        console,
+        packages,
+    )
     from chachaml.cleaning import (
         archive_runs,
         delete_archived,
@@ -60,11 +64,17 @@ if TYPE_CHECKING:
         set_param,
         undo,
     )
+    from chachaml.decorating import (
+        tracked,
+    )
     from chachaml.export import (
         export_runs,
         sql,
     )
     from chachaml.health import doctor
+    from chachaml.hooks import (
+        on_run_end,
+    )
     from chachaml.lifecycle import (
         batched_metrics,
         current_run,
@@ -82,6 +92,9 @@ if TYPE_CHECKING:
     from chachaml.plotting import (
         Plot,
         plot,
+    )
+    from chachaml.seeding import (
+        set_seed,
     )
     from chachaml.table import (
         Table,
@@ -109,6 +122,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.captured": (
+        "console",
+        "packages",
+    ),
+    "chachaml.seeding": ("set_seed",),
+    "chachaml.decorating": ("tracked",),
+    "chachaml.hooks": ("on_run_end",),
     "chachaml.looking": (
         "inspect",
         "runs_table",
@@ -213,6 +233,7 @@ __all__ = [
     "compare",
     "compare_runs",
     "connect",
+    "console",
     "count_runs",
     "create_experiment",
     "current_run",
@@ -254,6 +275,8 @@ __all__ = [
     "move_runs",
     "my_last_run",
     "my_runs",
+    "on_run_end",
+    "packages",
     "plot",
     "print_comparison",
     "remove_tag",
@@ -265,9 +288,11 @@ __all__ = [
     "search_runs",
     "set_note",
     "set_param",
+    "set_seed",
     "sql",
     "start_run",
     "sync",
+    "tracked",
     "undo",
 ]
 

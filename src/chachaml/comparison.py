@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +48,12 @@ class Comparison(Shown, msgspec.Struct, frozen=True, kw_only=True):
     params: Section
     metrics: Section
     tags: Section
+    git: Section
+    packages: Section
 
     def sections(self) -> dict[str, Section]:
         """Return the sections by name."""
-        return {name: getattr(self, name) for name in ("params", "metrics", "tags")}
+        return {name: getattr(self, name) for name in ("params", "metrics", "tags", "git", "packages")}
 
     def to_table(self) -> Table:
         """Return a row for each key: its section, how it compares, and the value of each run."""
@@ -120,8 +123,20 @@ def compare_runs(runs: Sequence[AnyRun]) -> Comparison:
         runs=tuple(found),
         params=_section([run.params for run in found], _same),
         metrics=_section([run.metrics for run in found], _same),
-        tags=_section([run.tags for run in found], lambda one, other: one == other),
+        tags=_section([run.tags for run in found], operator.eq),
+        git=_section([_code(run) for run in found], operator.eq),
+        packages=_section(_packages(store, found), operator.eq),
     )
+
+
+def _code(run: Run) -> dict[str, Any]:
+    return {key[4:]: fact for key, fact in run.environment.items() if key.startswith("git.")}
+
+
+def _packages(store: Store, runs: Sequence[Run]) -> list[dict[str, str]]:
+    digests = [run.environment.get("packages", "") for run in runs]
+    known = {digest: store.packages(digest) for digest in set(digests)}
+    return [known[digest] for digest in digests]
 
 
 def print_comparison(comparison: Comparison) -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from chachaml import connection as connections
 from chachaml import current
 from chachaml.connection import Connection, connection
-from chachaml.core import settings
+from chachaml.core import configuration, settings
 from chachaml.core.changes import RunJoined, RunResumed, RunStarted
 from chachaml.core.errors import BadValue, RunIsLive
 from chachaml.core.ids import new_id, readable_name, short
@@ -37,6 +37,9 @@ __all__ = [
 
 DEFAULT_EXPERIMENT = "default"
 
+_SAMPLE_EVERY = 15.0
+"""Seconds between two measurements of the machine when nobody says."""
+
 _RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 """Variables by which launchers number the processes of one job."""
 
@@ -53,6 +56,10 @@ def start_run(
     created_by: str | None = None,
     resume: str | None = None,
     join: bool = False,
+    capture: bool | None = None,
+    capture_diff: bool | None = None,
+    system_metrics: bool | float | None = None,
+    console: bool | None = None,
 ) -> LiveRun:
     """Start a run, or go on with one, and make it the current run.
 
@@ -69,6 +76,10 @@ def start_run(
         created_by: Who. Default: ``CHACHA_USER``, else the user of the operating system.
         resume: Id, prefix or short form of an ended run to go on with.
         join: With `resume`: write to the run beside the process that owns it.
+        capture: Keep code version, machine and packages, in the background. Default: as set, which is on.
+        capture_diff: Keep what is not committed as an artifact. Default: as set, which is off.
+        system_metrics: Log how busy the machine is, every so many seconds (True: 15). Default: as set.
+        console: Keep what this process prints until the run ends. Default: as set, which is off.
 
     Returns:
         The live run.
@@ -77,6 +88,7 @@ def start_run(
         BadValue: A name, tag or combination that cannot be.
         NotFound: No run to resume.
         RunIsLive: The run to resume still has a living owner, and `join` was not said.
+        MissingExtra: System metrics were asked for, and psutil is not installed.
         ForeignFile, SchemaTooNew: The store's file is not one for this chachaml.
     """
     if resume is not None:
@@ -91,7 +103,32 @@ def start_run(
         run = _start(connection(), experiment, name, tags or {}, parent, created_by)
         _sites[id(run)] = site
     current.start_plain(run)
+    if run.owner and run.connection.keeps:
+        _capture(run, capture, capture_diff, system_metrics, console)
     return run
+
+
+def _capture(
+    run: LiveRun,
+    capture: bool | None,
+    diff: bool | None,
+    system_metrics: bool | float | None,
+    console: bool | None,
+) -> None:
+    """Begin to capture what the arguments, or else the settings, ask for."""
+    if configuration.flag("capture") if capture is None else capture:
+        from chachaml import capturing
+
+        capturing.begin(run, diff=configuration.flag("capture_diff") if diff is None else diff)
+    every = configuration.number("system_metrics") if system_metrics is None else system_metrics
+    if every:
+        from chachaml import capturing
+
+        capturing.sample_system(run, _SAMPLE_EVERY if every is True else float(every))
+    if configuration.flag("console") if console is None else console:
+        from chachaml import capturing
+
+        capturing.save_console(run, int(configuration.number("console_limit")))
 
 
 def _start(
@@ -238,6 +275,8 @@ def _end_earlier(site: tuple[object, ...]) -> None:
 def _at_exit() -> None:
     """End what was plainly started, as the process ends, and let the drainers finish."""
     error = _reason_to_exit()
+    if capturing := sys.modules.get("chachaml.capturing"):
+        capturing.finish()
     connections.exiting.set()
     try:
         for run in reversed(current.plain_runs()):
@@ -270,6 +309,8 @@ def _exit_by_interrupt() -> None:
 def _after_fork() -> None:
     current.after_fork()
     connections.after_fork()
+    if capturing := sys.modules.get("chachaml.capturing"):
+        capturing.after_fork()
     for run in current.open_runs():
         if isinstance(run, LiveRun):
             run.after_fork()

@@ -10,12 +10,16 @@ from numbers import Real
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from zlib import crc32
 
-from chachaml import current
+from chachaml import current, hooks
 from chachaml.connection import Connection, at, is_left_behind
 from chachaml.core.changes import (
+    ConsoleWritten,
+    EnvironmentCaptured,
+    Fact,
+    PackagesSeen,
     ParamsLogged,
     PointsLogged,
     RunEnded,
@@ -99,6 +103,7 @@ class LiveRun(RunArtifacts):
         self._journal = connection.journal()
         self._announced = self._journal.id if owner else ""
         self._began = time.monotonic()
+        self._closing: list[Callable[[], None]] = []
         self._ended = False
         self._forget_numbers()
         current.opened(self)
@@ -319,6 +324,34 @@ class LiveRun(RunArtifacts):
         """Set the run's note, in Markdown; it is the tag ``note``."""
         self.add_tag("note", as_text("note", text))
 
+    # what is captured -----------------------------------------------------------------------------
+
+    def capture(self, facts: Mapping[str, Fact], *, like: str = "") -> None:
+        """Keep facts of where and from what the run is made; those of the run `like` it too.
+
+        Capturing comes late and in other threads: for a run that nobody listens to any more, it is nothing.
+        """
+        with self._lock:
+            if self._owner and not self._journal.closed:
+                self._journal.log(EnvironmentCaptured(self.id, _now(), dict(facts), like))
+
+    def capture_packages(self, digest: str, packages: Mapping[str, str]) -> None:
+        """Keep the versions of packages, which a fact names by their digest."""
+        with self._lock:
+            if not self._journal.closed:
+                self._journal.log(PackagesSeen(_now(), digest, dict(packages)))
+
+    def capture_printed(self, stream: Literal["out", "err"], line: int, text: str) -> None:
+        """Keep lines that were printed, from number `line` on."""
+        with self._lock:
+            if not self._ended and not self._journal.closed:
+                self._announce()
+                self._journal.log(ConsoleWritten(self.id, _now(), stream, line, text))
+
+    def before_end(self, close: Callable[[], None]) -> None:
+        """Have `close` called once, just before the run ends through this handle."""
+        self._closing.append(close)
+
     # life -----------------------------------------------------------------------------------------
 
     def end(self, status: str = "completed", error: BaseException | RunError | str | None = None) -> None:
@@ -334,6 +367,8 @@ class LiveRun(RunArtifacts):
         """
         if status not in ("completed", "failed", "interrupted"):
             raise BadValue(f"a run cannot end as {status!r}", "use 'completed', 'failed' or 'interrupted'")
+        while self._closing:
+            self._closing.pop()()
         with self._lock:
             if self._ended:
                 return
@@ -345,6 +380,8 @@ class LiveRun(RunArtifacts):
             self._forget_numbers()
         current.ended(self)
         self._connection.report_loss()
+        if self._owner:
+            hooks.tell(self._connection, self.id)
 
     def _has_a_say(self) -> bool:
         """Tell whether this handle's end means anything to this process's journal."""
@@ -354,6 +391,16 @@ class LiveRun(RunArtifacts):
             return True
         # A handle that joined in the owner's own process: the same journal would end the run.
         return not any(run.id == self.id and getattr(run, "owner", False) for run in current.open_runs())
+
+    @property
+    def connection(self) -> Connection:
+        """The store that the run is logged to."""
+        return self._connection
+
+    @property
+    def journal_id(self) -> str:
+        """The id of the journal that this process logs the run to."""
+        return self._journal.id
 
     @property
     def ended(self) -> bool:
@@ -371,6 +418,7 @@ class LiveRun(RunArtifacts):
         self._tops |= tops | {key: group.top for key, group in self._grouped.items()}
         self._owner = False
         self._announced = ""
+        self._closing.clear()
         self._forget_numbers()
 
     def _announce(self) -> None:

@@ -119,8 +119,9 @@ class Run(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     ``metrics`` holds the last value of each metric (the one with the highest step), ``summaries``
     all that is known of each without its points. ``duration`` is in seconds. ``experiment`` is
-    empty while the run's start has not arrived yet. ``artifacts`` and ``datasets`` are there when the
-    run was read by itself, and not in a list of runs.
+    empty while the run's start has not arrived yet. ``environment`` holds what was captured of code and
+    machine: git.sha, python, host and so on. ``artifacts`` and ``datasets`` are there when the run was
+    read by itself, and not in a list of runs.
     """
 
     id: str
@@ -141,6 +142,7 @@ class Run(Shown, msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[Conflicted, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     datasets: tuple[Dataset, ...] = ()
+    environment: dict[str, Any] = {}
 
     @property
     def short_id(self) -> str:
@@ -187,6 +189,7 @@ class Run(Shown, msgspec.Struct, frozen=True, kw_only=True):
             conflicts=row.conflicts,
             artifacts=tuple(Artifact.from_row(row.id, each) for each in row.artifacts),
             datasets=tuple(map(Dataset.from_row, row.datasets)),
+            environment=row.environment,
             **extra,
         )
 

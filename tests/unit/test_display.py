@@ -282,7 +282,7 @@ def hostile_run(status: Status) -> Run:
 
 def hostile_comparison(run: Run) -> Comparison:
     odd = Section({HOSTILE: HOSTILE}, {HOSTILE: [HOSTILE, 1]}, {HOSTILE: [None, HOSTILE]})
-    return Comparison(runs=(run, run), params=odd, metrics=odd, tags=odd)
+    return Comparison(runs=(run, run), params=odd, metrics=odd, tags=odd, git=odd, packages=odd)
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -11,7 +11,7 @@ import hmac
 import os
 from pathlib import Path
 
-from chachaml.core import settings
+from chachaml.core import configuration, settings
 
 __all__ = ["is_ours", "sign"]
 
@@ -39,7 +39,7 @@ def _mac(key: bytes, digest: str, run: str, name: str) -> str:
 
 
 def _project_key() -> bytes:
-    return os.environ.get("CHACHAML_SIGNING_KEY", "").encode()
+    return configuration.text("signing_key").encode()
 
 
 def _own_key(*, make: bool) -> bytes:

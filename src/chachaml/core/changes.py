@@ -16,11 +16,15 @@ __all__ = [
     "Batch",
     "Change",
     "Conflicted",
+    "ConsoleWritten",
     "DatasetLogged",
     "EndStatus",
+    "EnvironmentCaptured",
     "ExperimentDescribed",
+    "Fact",
     "JournalInfo",
     "OwnerLost",
+    "PackagesSeen",
     "ParamsLogged",
     "PointsLogged",
     "Receipt",
@@ -38,6 +42,7 @@ __all__ = [
     "time_of",
 ]
 
+Fact = str | int | float | bool | list[str]
 EndStatus = Literal["completed", "failed", "interrupted"]
 Aspect = Literal["name", "experiment", "archived", "param", "metric"]
 
@@ -153,6 +158,34 @@ class DatasetLogged(_Change, frozen=True):
     source: str = ""
 
 
+class EnvironmentCaptured(_Change, frozen=True):
+    """Facts about where and from what the run was made, by key; later ones replace earlier ones.
+
+    ``like`` is a run whose facts are this one's too: a sweep need not repeat them.
+    """
+
+    time: int
+    facts: dict[str, Fact] = {}
+    like: str = ""
+
+
+class ConsoleWritten(_Change, frozen=True):
+    """What the process printed: lines from number `line` on; a line that is told again is replaced."""
+
+    time: int
+    stream: Literal["out", "err"]
+    line: int
+    text: str
+
+
+class PackagesSeen(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Versions of installed packages by name, which an environment names by their digest."""
+
+    time: int
+    digest: str
+    packages: dict[str, str]
+
+
 class RunEdited(_Change, frozen=True):
     """A person corrects what was recorded; the store keeps who did it and what was there before.
 
@@ -204,6 +237,9 @@ Change = (
     | PointsLogged
     | ArtifactLogged
     | DatasetLogged
+    | EnvironmentCaptured
+    | ConsoleWritten
+    | PackagesSeen
     | RunEdited
     | RunDeleted
     | ExperimentDescribed

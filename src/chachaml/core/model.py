@@ -22,6 +22,7 @@ __all__ = [
     "STATUSES",
     "ArtifactRow",
     "Columns",
+    "ConsoleRow",
     "Contents",
     "DatasetRow",
     "ExperimentRow",
@@ -101,7 +102,8 @@ class RunRow(msgspec.Struct, frozen=True):
     ``owner`` is the id of the journal whose process decides whether the run lives; a run known
     only by what others logged to it has none yet. ``duration`` is in microseconds, summed over
     resumes. ``params`` and ``metrics`` are filled by `Store.get_run` and left empty by `find_runs`
-    unless the query asks for them; ``artifacts`` (by name) and ``datasets`` (as logged) by `get_run` alone.
+    unless the query asks for them, ``environment`` (facts by key) likewise; ``artifacts`` (by name) and
+    ``datasets`` (as logged) by `get_run` alone.
     """
 
     id: str
@@ -122,6 +124,7 @@ class RunRow(msgspec.Struct, frozen=True):
     conflicts: tuple[Conflicted, ...] = ()
     artifacts: tuple[ArtifactRow, ...] = ()
     datasets: tuple[DatasetRow, ...] = ()
+    environment: dict[str, Any] = {}
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -199,6 +202,16 @@ class Columns(msgspec.Struct, frozen=True):
     params: dict[str, list[Any]]
     metrics: dict[str, list[float | None]]
     tags: dict[str, list[str | None]]
+
+
+class ConsoleRow(msgspec.Struct, frozen=True):
+    """Some of what a run printed, from line number ``line`` on (see `chachaml.core.changes`)."""
+
+    no: int
+    time: int
+    stream: str
+    line: int
+    text: str
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -19,7 +19,9 @@ from msgspec.structs import replace
 
 from chachaml.core.changes import (
     ArtifactLogged,
+    ConsoleWritten,
     DatasetLogged,
+    EnvironmentCaptured,
     OwnerLost,
     ParamsLogged,
     PointsLogged,
@@ -50,7 +52,8 @@ __all__ = [
 ]
 
 Said = ParamsLogged | TagsSet | TagsRemoved | PointsLogged | ArtifactLogged | DatasetLogged
-RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said
+Seen = EnvironmentCaptured | ConsoleWritten
+RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said | Seen
 
 
 def stub(run: str, time: int) -> RunRow:
@@ -81,7 +84,7 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
             return _end(row, change, journal), ""
         case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
             return row, ""
-        case ArtifactLogged() | DatasetLogged():
+        case ArtifactLogged() | DatasetLogged() | EnvironmentCaptured() | ConsoleWritten():
             return row, ""
         case _:
             assert_never(change)

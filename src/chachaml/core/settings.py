@@ -1,4 +1,4 @@
-"""What is set from outside, by environment variable; arguments come first everywhere."""
+"""What is set from outside, as the rest of chachaml asks for it; arguments come first everywhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 from zlib import crc32
+
+from chachaml.core import configuration
 
 __all__ = [
     "artifacts_root",
@@ -24,24 +26,25 @@ DEFAULT_STORE = "chachaml.db"
 
 
 def store_path(given: str | os.PathLike[str] | None = None) -> Path:
-    """Return the absolute path of the store: `given`, else ``CHACHAML_STORE``, else ``./chachaml.db``."""
-    return Path(given or os.environ.get("CHACHAML_STORE") or DEFAULT_STORE).expanduser().absolute()
+    """Return the absolute path of the store: `given`, else as it is set, else ``./chachaml.db``."""
+    if given:
+        return Path(given).expanduser().absolute()
+    return configuration.path("store") or Path(DEFAULT_STORE).absolute()
 
 
 def disabled() -> bool:
-    """Tell whether ``CHACHAML_MODE=disabled``: nothing is kept, every call is a no-op."""
-    return os.environ.get("CHACHAML_MODE", "").lower() == "disabled"
+    """Tell whether nothing is to be kept, every call being a no-op."""
+    return configuration.text("mode") == "disabled"
 
 
 def strict() -> bool:
-    """Tell whether ``CHACHAML_STRICT`` asks that trouble with storing raises when a run ends."""
-    return os.environ.get("CHACHAML_STRICT", "").lower() not in ("", "0", "false", "no")
+    """Tell whether trouble with storing is to raise when a run ends."""
+    return configuration.flag("strict")
 
 
 def journal_mode() -> str:
-    """Return ``CHACHAML_JOURNAL``: how segments are written, "auto" (default), "mmap" or "write"."""
-    mode = os.environ.get("CHACHAML_JOURNAL", "auto").lower()
-    return mode if mode in ("mmap", "write") else "auto"
+    """Return how segments are written: "auto", "mmap" or "write"."""
+    return configuration.text("journal")
 
 
 def journals_beside(store: Path) -> Path:
@@ -72,18 +75,15 @@ def state_folder() -> Path | None:
 
 
 def artifacts_root(store: Path) -> Path:
-    """Return the folder of a store's artifacts: ``CHACHAML_ARTIFACTS``, else one beside the store.
-
-    Beside ``chachaml.db`` it is ``chachaml-artifacts``.
-    """
-    if given := os.environ.get("CHACHAML_ARTIFACTS"):
-        return Path(given).expanduser().absolute()
+    """Return the folder of a store's artifacts: as it is set, else ``chachaml-artifacts`` beside it."""
+    if given := configuration.path("artifacts"):
+        return given
     return store.with_name(store.name.removesuffix(".db") + "-artifacts")
 
 
 def current_user() -> str:
     """Return who runs are attributed to: ``CHACHA_USER``, else the user of the operating system."""
-    return os.environ.get("CHACHA_USER") or _system_user()
+    return configuration.text("user") or _system_user()
 
 
 @cache

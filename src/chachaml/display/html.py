@@ -29,7 +29,8 @@ STATUS_COLOURS = {
 }
 METRIC_COLUMNS = 6
 STYLE = """<style>
-.chachaml { font: 13px/1.5 system-ui, sans-serif; color: inherit; font-variant-numeric: tabular-nums; }
+.chachaml { overflow-x: auto; font: 13px/1.5 system-ui, sans-serif; color: inherit;
+  font-variant-numeric: tabular-nums; }
 .chachaml table { border-collapse: collapse; margin: 0 0 .6em; background: none; }
 .chachaml th, .chachaml td { padding: .2em .9em .2em 0; border: 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); background: none;

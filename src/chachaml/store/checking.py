@@ -19,6 +19,7 @@ _BELONGS = {
     "tags": ("run", "runs"),
     "conflicts": ("run", "runs"),
     "series": ("run", "runs"),
+    "console": ("run", "runs"),
 }
 _KEYED = ("params", "tags", "series")
 

@@ -27,7 +27,17 @@ __all__ = [
 
 _HISTORY = "no, time, by, run, aspect, key, before, after, undone"
 
-_OF_RUN = ("params", "tags", "series", "chunks", "conflicts", "participants", "artifacts", "datasets")
+_OF_RUN = (
+    "params",
+    "tags",
+    "series",
+    "chunks",
+    "conflicts",
+    "participants",
+    "artifacts",
+    "datasets",
+    "console",
+)
 """The tables whose column ``run`` names a run by its number."""
 
 

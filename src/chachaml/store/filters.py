@@ -62,6 +62,10 @@ _ATTRIBUTES = {
     "ended": "runs.ended",
     "duration": "runs.duration / 1e6",
     "archived": "(runs.archived IS NOT NULL)",
+    **{
+        name: f"(SELECT facts ->> '$.\"{name}\"' FROM environments WHERE no = runs.environment)"
+        for name in ("git.sha", "git.branch", "git.dirty", "host", "python")
+    },
 }
 
 _NAN = """'{"$float":"NaN"}'"""

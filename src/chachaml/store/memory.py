@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import struct
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -17,9 +15,13 @@ from chachaml.core.changes import (
     Batch,
     Change,
     Conflicted,
+    ConsoleWritten,
     DatasetLogged,
+    EnvironmentCaptured,
     ExperimentDescribed,
+    Fact,
     OwnerLost,
+    PackagesSeen,
     ParamsLogged,
     PointsLogged,
     Receipt,
@@ -35,6 +37,7 @@ from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
     ArtifactRow,
     Columns,
+    ConsoleRow,
     Contents,
     DatasetRow,
     ExperimentRow,
@@ -61,13 +64,11 @@ from chachaml.core.rules import (
     there,
 )
 from chachaml.core.values import parse
+from chachaml.store.by_hand import Point, in_order, points_of, sample, summary
 from chachaml.store.cursors import Position, page_end, parse_page_end
 from chachaml.store.protocol import Feed, FeedRow
 
 __all__ = ["MemoryStore"]
-
-Point = tuple[int, int, float]
-"""Step, time, value."""
 
 
 @dataclass
@@ -83,6 +84,8 @@ class _Run:
     datasets: list[DatasetRow] = field(default_factory=list)
     aside: dict[int, list[Point]] = field(default_factory=dict)
     """Points of deleted metrics, by the number of the history entry that deleted them."""
+    console: list[ConsoleRow] = field(default_factory=list)
+    environment: dict[str, Fact] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -101,6 +104,8 @@ class MemoryStore:
         self._feed: list[FeedRow] = []
         self._history: list[HistoryRow] = []
         self._deleted: set[str] = set()
+        self._packages: dict[str, dict[str, str]] = {}
+        self._printed = 0
         self._experiments: dict[str, ExperimentRow] = {}
 
     # writing ------------------------------------------------------------------------------------
@@ -140,6 +145,9 @@ class MemoryStore:
             case ExperimentDescribed():
                 self._describe(change)
                 return [], []
+            case PackagesSeen():
+                self._packages.setdefault(change.digest, change.packages)
+                return [], []
             case RunEdited() | RunDeleted():
                 what = self._correct(change)
                 return ([], [Conflicted(change.run, what)]) if what else ([change.run], [])
@@ -168,11 +176,18 @@ class MemoryStore:
             case ParamsLogged():
                 whats += _merge(run.params, change.params)
             case PointsLogged() if len(change):
-                run.points.setdefault(change.key, []).extend(_points_of(change))
+                run.points.setdefault(change.key, []).extend(points_of(change))
             case ArtifactLogged():
                 whats += _keep_artifact(run.artifacts, change)
             case DatasetLogged():
                 run.datasets.append(_dataset_of(change))
+            case EnvironmentCaptured():
+                shared = self._runs.get(change.like)
+                run.environment = {**(shared.environment if shared else run.environment), **change.facts}
+            case ConsoleWritten():
+                self._printed += 1
+                row = ConsoleRow(self._printed, change.time, change.stream, change.line, change.text)
+                run.console.append(row)
         contradicted = [Conflicted(change.run, what) for what in whats]
         run.conflicts += contradicted
         return [change.run], contradicted
@@ -360,6 +375,17 @@ class MemoryStore:
             bytes=sum({artifact.digest: artifact.size for artifact in artifacts}.values()),
         )
 
+    def packages(self, digest: str) -> dict[str, str]:
+        """Return the versions of packages by name; {} for an unknown digest."""
+        with self._lock:
+            return dict(self._packages.get(digest, {}))
+
+    def console(self, run: str, after: int = 0) -> list[ConsoleRow]:
+        """Return what a run printed, as it arrived, beyond the row numbered `after`."""
+        with self._lock:
+            found = self._runs[run].console if run in self._runs else []
+            return [row for row in found if row.no > after]
+
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None
     ) -> Series:
@@ -383,11 +409,11 @@ class MemoryStore:
             arrived = self._find(run).points.get(key)
             if arrived is None:
                 raise NotFound(f"run {short(run)} has no metric {key!r}")
-            points = _in_order(arrived)
+            points = in_order(arrived)
         if window is not None:
             points = [point for point in points if window[0] <= point[0] <= window[1]]
         sampled = max_points is not None and len(points) > max_points
-        kept = _sample(points, max_points) if max_points is not None and sampled else points
+        kept = sample(points, max_points) if max_points is not None and sampled else points
         return Series(
             run=run,
             key=key,
@@ -488,67 +514,14 @@ def _dataset_of(new: DatasetLogged) -> DatasetRow:
     return DatasetRow(*about)
 
 
-def _points_of(change: PointsLogged) -> list[Point]:
-    count = len(change)
-    steps = struct.unpack(f"<{count}q", change.steps)
-    times = struct.unpack(f"<{count}q", change.times)
-    values = struct.unpack(f"<{count}d", change.values)
-    return list(zip(steps, times, values, strict=True))
-
-
-def _in_order(arrived: Sequence[Point]) -> list[Point]:
-    # The sort is stable: points of one step and time stay in the order of arrival.
-    return sorted(arrived, key=lambda point: point[:2])
-
-
-def _summary(arrived: Sequence[Point]) -> Summary:
-    points = _in_order(arrived)
-    finite = [point for point in points if math.isfinite(point[2])]
-    # min and max return the first of equals.
-    low = min(finite, key=lambda point: point[2], default=None)
-    high = max(finite, key=lambda point: point[2], default=None)
-    nans = sum(math.isnan(value) for _, _, value in points)
-    first, last = points[0], points[-1]
-    return Summary(
-        count=len(points),
-        finite=len(finite),
-        nans=nans,
-        infs=len(points) - len(finite) - nans,
-        first_step=first[0],
-        first_time=first[1],
-        first=first[2],
-        last_step=last[0],
-        last_time=last[1],
-        last=last[2],
-        min=low and low[2],
-        min_step=low and low[0],
-        max=high and high[2],
-        max_step=high and high[0],
-        sum=sum(value for _, _, value in finite),
-    )
-
-
-def _sample(points: Sequence[Point], most: int) -> list[Point]:
-    """Return at most `most` points: of each of ``most // 5`` stretches the five that matter."""
-    stretches = most // 5
-    kept: list[Point] = []
-    for number in range(stretches):
-        stretch = points[len(points) * number // stretches : len(points) * (number + 1) // stretches]
-        nans = [i for i, point in enumerate(stretch) if math.isnan(point[2])]
-        numbers = sorted((point[2], i) for i, point in enumerate(stretch) if not math.isnan(point[2]))
-        ends = {0, len(stretch) - 1} | {i for _, i in (*numbers[:1], *numbers[-1:])}
-        kept += [stretch[i] for i in sorted(ends | set(nans[:1]))]
-    return kept
-
-
 def _tagged(run: _Run) -> RunRow:
     return replace(run.row, tags=dict(run.tags))
 
 
 def _filled(run: _Run) -> RunRow:
     params = {key: parse(value) for key, value in run.params.items()}
-    metrics = {key: _summary(points) for key, points in run.points.items()}
-    return replace(_tagged(run), params=params, metrics=metrics)
+    metrics = {key: summary(points) for key, points in run.points.items()}
+    return replace(_tagged(run), params=params, metrics=metrics, environment=dict(run.environment))
 
 
 def _matches(run: _Run, query: RunQuery) -> bool:

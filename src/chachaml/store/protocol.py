@@ -32,6 +32,7 @@ import msgspec
 from chachaml.core.changes import Batch, Receipt
 from chachaml.core.model import (
     Columns,
+    ConsoleRow,
     Contents,
     ExperimentRow,
     HistoryRow,
@@ -125,6 +126,14 @@ class Store(Protocol):
 
     def contents(self, runs: Sequence[str]) -> Contents:
         """Return how much the runs of these whole ids hold; unknown ones hold nothing."""
+        ...
+
+    def packages(self, digest: str) -> dict[str, str]:
+        """Return the versions of packages by name; {} for an unknown digest."""
+        ...
+
+    def console(self, run: str, after: int = 0) -> list[ConsoleRow]:
+        """Return what a run printed, as it arrived, beyond the row numbered `after`."""
         ...
 
     def read_series(

@@ -92,8 +92,20 @@ def filled(
         params[run][key] = parse(value)
     for run, key, *summary in db.execute(_belonging("series", SUMMARY), wanted):
         metrics[run][key] = summary_of(summary)
+    environments = _environments(db, wanted)
     for no, row in found:
-        yield replace(row, tags=tags[no], params=params[no], metrics=metrics[no])
+        about = environments.get(no, {})
+        yield replace(row, tags=tags[no], params=params[no], metrics=metrics[no], environment=about)
+
+
+def _environments(db: apsw.Connection, wanted: tuple[str]) -> dict[int, dict[str, Any]]:
+    """Return the facts of some runs; those who share an environment share the dict."""
+    query = "SELECT no, environment FROM runs WHERE no IN (SELECT value FROM json_each(?)) AND environment"
+    of_runs = dict(db.execute(query, wanted))
+    query = "SELECT no, facts FROM environments WHERE no IN (SELECT value FROM json_each(?))"
+    which = (_json(list(set(of_runs.values()))),)
+    facts = {no: msgspec.json.decode(text) for no, text in db.execute(query, which)}
+    return {run: facts[no] for run, no in of_runs.items()}
 
 
 def _belonging(table: str, columns: str) -> str:

@@ -248,11 +248,36 @@ CREATE TABLE tombstones (                -- deleted runs: what arrives of them l
 ) STRICT;
 """
 
+_CAPTURE = """
+CREATE TABLE environments (              -- distinct ones: many runs share theirs
+    no    INTEGER PRIMARY KEY,
+    facts TEXT NOT NULL UNIQUE           -- canonical JSON object
+) STRICT;
+ALTER TABLE runs ADD COLUMN environment INTEGER;
+CREATE INDEX runs_by_environment ON runs (environment, started) WHERE environment IS NOT NULL;
+
+CREATE TABLE packages (
+    digest   TEXT PRIMARY KEY,           -- which environments name
+    packages TEXT NOT NULL               -- JSON object: version by name
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE console (
+    no     INTEGER PRIMARY KEY,
+    run    INTEGER NOT NULL,
+    time   INTEGER NOT NULL,
+    stream TEXT NOT NULL,                -- out or err
+    line   INTEGER NOT NULL,             -- number of the text's first line; a line told again is replaced
+    text   TEXT NOT NULL
+) STRICT;
+CREATE INDEX console_by_run ON console (run);
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
     Migration("indexes for searching", lambda db: db.execute(_SEARCH)),
     Migration("history of corrections, deleted runs", lambda db: db.execute(_CORRECTIONS)),
+    Migration("environments and console", lambda db: db.execute(_CAPTURE)),
 )
 
 

@@ -20,6 +20,7 @@ from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import (
     Columns,
+    ConsoleRow,
     Contents,
     ExperimentRow,
     HistoryRow,
@@ -29,7 +30,7 @@ from chachaml.core.model import (
     Series,
     StoreInfo,
 )
-from chachaml.store import artifacts, corrections, reads
+from chachaml.store import artifacts, captured, corrections, reads
 from chachaml.store.database import Database, open_database
 from chachaml.store.protocol import Feed
 from chachaml.store.schema import MIGRATIONS, Migration, schema_version
@@ -196,6 +197,16 @@ class SQLiteStore:
         """Return how much the runs of these whole ids hold; unknown ones hold nothing."""
         with self._database.reading() as db:
             return corrections.contents(db, runs)
+
+    def packages(self, digest: str) -> dict[str, str]:
+        """Return the versions of packages by name; {} for an unknown digest."""
+        with self._database.reading() as db:
+            return captured.packages_of(db, digest)
+
+    def console(self, run: str, after: int = 0) -> list[ConsoleRow]:
+        """Return what a run printed, as it arrived, beyond the row numbered `after`."""
+        with self._database.reading() as db:
+            return captured.console_of(db, run, after)
 
     def read_series(
         self, run: str, key: str, window: tuple[int, int] | None = None, max_points: int | None = None

@@ -15,9 +15,12 @@ from chachaml.core.changes import (
     ArtifactLogged,
     Change,
     Conflicted,
+    ConsoleWritten,
     DatasetLogged,
+    EnvironmentCaptured,
     ExperimentDescribed,
     OwnerLost,
+    PackagesSeen,
     ParamsLogged,
     PointsLogged,
     RunDeleted,
@@ -29,7 +32,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import RunRow
 from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner, may_go, merge_param, stub
-from chachaml.store import corrections
+from chachaml.store import captured, corrections
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
@@ -41,7 +44,7 @@ _Cell = tuple[int, int]
 
 _Row = tuple[Any, ...]
 
-_OF_NO_RUN = (OwnerLost, ExperimentDescribed)
+_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen)
 
 _json = msgspec.json.Encoder().encode
 
@@ -130,6 +133,8 @@ class Writes:
                 case ExperimentDescribed():
                     experiment = self._names.experiment(self._db, change.name, change.time)
                     corrections.describe(self._db, experiment, change)
+                case PackagesSeen():
+                    captured.add_packages(self._db, change)
                 case RunEdited() | RunDeleted():
                     self._correct(change)
                 case _ if change.run in self._deleted:
@@ -160,6 +165,11 @@ class Writes:
                 what = what or set_artifact(self._db, run.no, change)
             case DatasetLogged():
                 add_dataset(self._db, run.no, change)
+            case EnvironmentCaptured():
+                self._save_runs()
+                captured.set_environment(self._db, run.no, change)
+            case ConsoleWritten():
+                captured.add_console(self._db, run.no, change)
         if what:
             self._contradict(run, what)
 

@@ -51,6 +51,11 @@ ATTRIBUTES: dict[str, Attribute] = {
     "ended": "time",
     "duration": "seconds",
     "archived": "flag",
+    "git.sha": "text",
+    "git.branch": "text",
+    "git.dirty": "flag",
+    "host": "text",
+    "python": "text",
 }
 """What every run has, and of which kind it is. Times are microseconds since 1970 inside."""
 

@@ -40,6 +40,9 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 _MISSING = object()
 
+_FACTS = {"git.sha", "git.branch", "git.dirty", "host", "python"}
+"""Attributes that are facts of the run's environment."""
+
 Ranks = tuple[tuple[int, float, str], ...]
 """Where a run stands in each of several orders: 0 and a number, 1 and a text, 2 for NaN, 3 for nothing."""
 
@@ -94,6 +97,8 @@ def _attribute(name: str, run: RunRow) -> Any:
     if name in ("error", "error_type"):
         error = run.error
         return _MISSING if error is None else error.message if name == "error" else error.type
+    if name in _FACTS:
+        return run.environment.get(name, _MISSING)
     value = getattr(run, name)
     if name == "duration" and value is not None:
         return value / 1e6
