@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from chachaml.capture import git, machine
+from chachaml.capture import machine
 from chachaml.core.changes import Fact
 from chachaml.live import LiveRun
 
-__all__ = ["after_fork", "begin", "finish", "sample_system", "save_console"]
+__all__ = [
+    "after_fork",
+    "after_fork_in_parent",
+    "before_fork",
+    "begin",
+    "finish",
+    "sample_system",
+    "save_console",
+]
 
 _FRESH = 5.0
 """Seconds for which what was captured of the code is taken to be still so."""
@@ -32,6 +41,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.importing = threading.Lock()
         self._waiting: list[tuple[LiveRun, Path, bool]] = []
         self._thread: threading.Thread | None = None
         self._known: _Known | None = None
@@ -80,10 +90,14 @@ class _Worker:
                 self._share()
 
     def _capture(self, run: LiveRun, folder: Path, *, diff: bool) -> None:
+        with self.importing:  # here rather than above: it takes some milliseconds, which no start waits for
+            from chachaml.capture import git, packages
         self._machine = self._machine or machine.facts()
         repository = git.find(folder)
         facts = self._started_as | self._machine | (git.facts(repository) if repository else {})
-        self._packages(run, facts)
+        found = packages.installed()
+        facts["packages"] = digest = packages.digest_of(found)
+        self._keep_packages(run, digest, found)
         run.capture(facts)  # what follows takes a process, and may take long
         if repository:
             dirty = git.is_dirty(repository)
@@ -93,12 +107,7 @@ class _Worker:
                 run.log_text("code/uncommitted.diff", text)
         self._known = _Known(run, folder, time.monotonic(), run.journal_id)
 
-    def _packages(self, run: LiveRun, facts: dict[str, Fact]) -> None:
-        from chachaml.capture import packages
-
-        found = packages.installed()
-        digest = packages.digest_of(found)
-        facts["packages"] = digest
+    def _keep_packages(self, run: LiveRun, digest: str, found: dict[str, str]) -> None:
         key = f"{run.journal_id}:{digest}"
         if key not in self._told:
             self._told.add(key)
@@ -137,6 +146,17 @@ def begin(run: LiveRun, *, diff: bool = False) -> None:
 def finish() -> None:
     """Wait a little for what is being captured; the process ends."""
     _worker.finish()
+
+
+def before_fork() -> None:
+    """Let no import be under way: a child could never import what its parent was importing."""
+    _worker.importing.acquire(timeout=1.0)
+
+
+def after_fork_in_parent() -> None:
+    """Let imports go on."""
+    with contextlib.suppress(RuntimeError):  # it took too long
+        _worker.importing.release()
 
 
 def after_fork() -> None:

@@ -21,6 +21,8 @@ class Report(msgspec.Struct, frozen=True):
     store: StoreInfo
     journals: Recovered
     problems: tuple[str, ...]
+    freed: int = 0
+    """Bytes of artifacts that no run had and that were deleted."""
 
     @property
     def well(self) -> bool:
@@ -28,11 +30,12 @@ class Report(msgspec.Struct, frozen=True):
         return not self.problems
 
 
-def doctor(store: str | os.PathLike[str] | None = None) -> Report:
+def doctor(store: str | os.PathLike[str] | None = None, *, repair: bool = False) -> Report:
     """Drain what is waiting, check the store's file and all artifacts, and say what is wrong.
 
     Args:
         store: Path of the store. Default: the one in use.
+        repair: Delete bytes of artifacts that no run has, but for those of the last hour.
 
     Raises:
         StoreError: The store cannot be opened at all.
@@ -53,7 +56,17 @@ def doctor(store: str | os.PathLike[str] | None = None) -> Report:
     ]
     problems += [f"journal {where_and_why} cannot be brought in" for where_and_why in journals.out_of_reach]
     problems += _missing_bytes(where)
-    return Report(opened.info(), journals, tuple(problems))
+    freed = _collect(where) if repair else 0
+    return Report(opened.info(), journals, tuple(problems), freed)
+
+
+def _collect(where: Connection) -> int:
+    """Delete what no run has; return how many bytes came back."""
+    if not where.artifacts.is_dir():
+        return 0
+    from chachaml.artifacts.collect import collect
+
+    return collect(where.blobs(), where.store().digests_in_use).bytes
 
 
 def _missing_bytes(where: Connection) -> list[str]:

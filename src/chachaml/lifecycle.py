@@ -306,6 +306,18 @@ def _exit_by_interrupt() -> None:
         exec("raise KeyboardInterrupt")  # noqa: S102
 
 
+def _before_fork() -> None:
+    if capturing := sys.modules.get("chachaml.capturing"):
+        capturing.before_fork()
+    connections.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    connections.after_fork_in_parent()
+    if capturing := sys.modules.get("chachaml.capturing"):
+        capturing.after_fork_in_parent()
+
+
 def _after_fork() -> None:
     current.after_fork()
     connections.after_fork()
@@ -319,7 +331,5 @@ def _after_fork() -> None:
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=connections.before_fork,
-        after_in_parent=connections.after_fork_in_parent,
-        after_in_child=_after_fork,
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
     )

@@ -31,6 +31,9 @@ __all__ = [
     "same_value",
 ]
 
+MAX_PARAM = 16_000_000
+"""The longest param as JSON, in characters; larger things are artifacts."""
+
 MAX_KEY = 1000
 """The longest key, in characters."""
 
@@ -165,6 +168,11 @@ def canonical(key: str, value: Any) -> str:
         raise
     except ValueError as error:  # an int of thousands of digits, a signaling NaN
         raise BadValue(f"param {key!r} cannot be kept: {error}") from None
+    if len(text) > MAX_PARAM:
+        raise BadValue(
+            f"param {key!r} is {len(text):,} characters as JSON, {MAX_PARAM:,} at most",
+            f"log_artifact({key!r}, value) keeps anything",
+        )
     return as_text(f"param {key!r}", text)
 
 

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from chachaml.display.svg import sparkline_svg
 from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, error_text, is_best, shared_metrics, summary_line
-from chachaml.display.words import count, cut, duration, moment, number, pairs, safe, size, value_text
+from chachaml.display.words import (
+    code_text,
+    count,
+    cut,
+    duration,
+    machine_text,
+    moment,
+    number,
+    pairs,
+    safe,
+    size,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from chachaml.results import Run, Runs
@@ -140,6 +152,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         "by": text(run.created_by),
         "id": f"<code>{run.id}</code>",
         "parent": f"<code>{run.parent}</code>" if run.parent else "",
+        "code": text(code_text(run.environment)),
+        "ran on": text(machine_text(run.environment)),
         "archived": moment(run.archived) if run.archived else "",
         "tags": escape(pairs((k, cut(v, 80)) for k, v in sorted(run.tags.items()) if k != "note")),
     }

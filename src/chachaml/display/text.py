@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 from chachaml.display.words import (
     Paint,
     cells,
+    code_text,
     count,
     cut,
     duration,
+    machine_text,
     moment,
     number,
     pad,
@@ -213,6 +215,8 @@ def _facts(run: Run, room: int, paint: Paint) -> Iterator[str]:
         "by": safe(run.created_by),
         "id": run.id,
         "parent": run.parent or "",
+        "code": code_text(run.environment),
+        "ran on": machine_text(run.environment),
         "archived": moment(run.archived) if run.archived else "",
         "tags": pairs((k, v) for k, v in sorted(run.tags.items()) if k != "note"),
     }

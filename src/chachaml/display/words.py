@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +13,11 @@ __all__ = [
     "Paint",
     "ansi",
     "cells",
+    "code_text",
     "count",
     "cut",
     "duration",
+    "machine_text",
     "moment",
     "number",
     "pad",
@@ -182,3 +184,19 @@ def size(amount: int) -> str:
     power = min((amount.bit_length() - 1) // 10, 4)
     digits = 1 if power == 1 else 2
     return f"{amount / 1024**power:.{digits}f} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"
+
+
+def code_text(environment: Mapping[str, Any]) -> str:
+    """Return which version of the code a run was made from; '' if that is not known."""
+    sha, branch = str(environment.get("git.sha", ""))[:10], environment.get("git.branch")
+    if not sha:
+        return ""
+    changed = ", with changes that are not committed" if environment.get("git.dirty") else ""
+    return safe(f"{sha}{f' on {branch}' if branch else ''}{changed}")
+
+
+def machine_text(environment: Mapping[str, Any]) -> str:
+    """Return on what a run ran; '' if that is not known."""
+    python, gpus = environment.get("python"), environment.get("gpu") or []
+    facts = [environment.get("host"), f"Python {python}" if python else "", *dict.fromkeys(gpus)]
+    return safe(", ".join(str(fact) for fact in facts if fact))

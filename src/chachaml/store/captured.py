@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -10,28 +11,39 @@ import msgspec
 from chachaml.core.changes import ConsoleWritten, EnvironmentCaptured, PackagesSeen
 from chachaml.core.model import ConsoleRow
 
-__all__ = ["add_console", "add_packages", "console_of", "environment_of", "packages_of", "set_environment"]
+__all__ = ["add_console", "add_packages", "console_of", "packages_of", "set_environments"]
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def set_environment(db: apsw.Connection, run: int, change: EnvironmentCaptured) -> None:
-    """Add facts to those that are known of a run, which must be in its table."""
-    if change.like:
-        shared = "UPDATE runs SET environment = (SELECT environment FROM runs WHERE id = ?) WHERE no = ?"
-        db.execute(shared, (change.like, run))
-    if not change.facts:
-        return
-    facts = _encode({**environment_of(db, run), **change.facts}).decode()
-    db.execute("INSERT OR IGNORE INTO environments (facts) VALUES (?)", (facts,))
-    update = "UPDATE runs SET environment = (SELECT no FROM environments WHERE facts = ?) WHERE no = ?"
-    db.execute(update, (facts, run))
+def set_environments(db: apsw.Connection, changes: Sequence[tuple[int, EnvironmentCaptured]]) -> None:
+    """Add facts to those that are known of runs, given by their numbers, which must be in their table."""
+    now: dict[int, int | None] = {}
+    for run, change in changes:
+        if change.like:
+            alike = db.execute("SELECT no, environment FROM runs WHERE id = ?", (change.like,)).fetchone()
+            now[run] = now.get(alike[0], alike[1]) if alike else None
+        if change.facts:
+            before = now[run] if run in now else _environment(db, run)
+            now[run] = _number(db, {**_facts(db, before), **change.facts})
+    db.executemany("UPDATE runs SET environment = ? WHERE no = ?", [(no, run) for run, no in now.items()])
 
 
-def environment_of(db: apsw.Connection, run: int) -> dict[str, Any]:
-    """Return the facts that are known of a run."""
-    query = "SELECT facts FROM environments WHERE no = (SELECT environment FROM runs WHERE no = ?)"
-    facts = db.execute(query, (run,)).get
+def _number(db: apsw.Connection, facts: dict[str, Any]) -> int:
+    """Return the number of an environment, kept if it is new."""
+    text = _encode(facts).decode()
+    db.execute("INSERT OR IGNORE INTO environments (facts) VALUES (?)", (text,))
+    no: int = db.execute("SELECT no FROM environments WHERE facts = ?", (text,)).get
+    return no
+
+
+def _environment(db: apsw.Connection, run: int) -> int | None:
+    no: int | None = db.execute("SELECT environment FROM runs WHERE no = ?", (run,)).get
+    return no
+
+
+def _facts(db: apsw.Connection, environment: int | None) -> dict[str, Any]:
+    facts = db.execute("SELECT facts FROM environments WHERE no = ?", (environment,)).get
     return {} if facts is None else msgspec.json.decode(facts)
 
 

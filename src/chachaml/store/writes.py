@@ -118,6 +118,7 @@ class Writes:
         self._deleted: set[str] = set()
         self._conflicts: list[Conflicted] = []
         self._unsaved_conflicts: list[tuple[int, str]] = []
+        self._captured: list[tuple[int, EnvironmentCaptured]] = []
         self.points = 0
         """How many points there were."""
 
@@ -166,8 +167,7 @@ class Writes:
             case DatasetLogged():
                 add_dataset(self._db, run.no, change)
             case EnvironmentCaptured():
-                self._save_runs()
-                captured.set_environment(self._db, run.no, change)
+                self._captured.append((run.no, change))
             case ConsoleWritten():
                 captured.add_console(self._db, run.no, change)
         if what:
@@ -276,8 +276,11 @@ class Writes:
         insert = "INSERT INTO conflicts (run, what) VALUES (?, ?)"
         self._db.executemany(insert, self._unsaved_conflicts)
         self._save_points(new)
-        for taken in (self._new_params, self._params, self._tags, self._unsaved_conflicts, self._points):
+        captured.set_environments(self._db, self._captured)
+        for taken in (self._new_params, self._unsaved_conflicts, self._captured):
             taken.clear()
+        for known in (self._params, self._tags, self._points):
+            known.clear()
 
     def save_batch(self, time: int) -> int:
         """Write that there was a batch; return its cursor in the feed."""

@@ -14,7 +14,8 @@ import msgspec
 
 from chachaml.core.errors import BadValue, ChachamlError, Conflict, NotFound, StoreError
 from chachaml.core.values import json_ready
-from chachaml.display import Paint, ansi, plain, safe
+from chachaml.display import Paint, ansi, plain, safe, table_text
+from chachaml.table import Table
 
 __all__ = [
     "EXIT_CODES",
@@ -23,6 +24,8 @@ __all__ = [
     "print_json",
     "print_report",
     "print_warning",
+    "printable",
+    "table",
     "tell",
     "width",
 ]
@@ -50,17 +53,18 @@ def width() -> int:
 def tell(error: ChachamlError) -> None:
     """Say on standard error what went wrong and what to do next."""
     paint = paint_for(sys.stderr)
-    click.echo(f"{paint('error:', 'failed')} {_printable(error.message)}", err=True)
+    click.echo(f"{paint('error:', 'failed')} {printable(error.message)}", err=True)
     if error.hint:
-        click.echo(f"{paint('hint:', 'dim')}  {_printable(error.hint)}", err=True)
+        click.echo(f"{paint('hint:', 'dim')}  {printable(error.hint)}", err=True)
 
 
 def print_warning(message: Warning | str, *_where: object, **_more: object) -> None:
     """Say a warning on standard error without the place in the code that raised it."""
-    click.echo(f"{paint_for(sys.stderr)('warning:', 'interrupted')} {_printable(str(message))}", err=True)
+    click.echo(f"{paint_for(sys.stderr)('warning:', 'interrupted')} {printable(str(message))}", err=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return text without what a terminal would take for commands."""
     return "\n".join(safe(line) for line in text.splitlines())
 
 
@@ -73,13 +77,18 @@ def print_json(data: object) -> None:
     )
 
 
+def table(rows: Table) -> str:
+    """Return a table as this terminal shows it."""
+    return table_text(rows, width=width(), paint=paint_for(sys.stdout))
+
+
 def print_report(report: object) -> None:
     """Print a report as ``what  value`` lines."""
     facts = dict(_flat(msgspec.to_builtins(report)))
     widest = max(map(len, facts))
     paint = paint_for(sys.stdout)
     for name, text in facts.items():
-        click.echo(f"{paint(name.replace('_', ' ').ljust(widest), 'dim')}  {_printable(text)}")
+        click.echo(f"{paint(name.replace('_', ' ').ljust(widest), 'dim')}  {printable(text)}")
 
 
 def _flat(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,82 @@
+"""Commands around the store: sync, doctor, config, completion, demo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+import chachaml as ml
+from chachaml.core import configuration
+from chachaml.surfaces import output
+from chachaml.surfaces.commands import cli, examples, reads
+
+__all__: list[str] = []
+
+
+@cli.command()
+@reads
+@click.pass_obj
+def sync(store: Path, as_json: bool) -> None:
+    """Bring in what processes left in their journals.
+
+    Every command that reads does this first; this one says what it did.
+    """
+    report = ml.sync(store)
+    (output.print_json if as_json else output.print_report)(report)
+
+
+@cli.command(epilog=examples("chachaml doctor", "chachaml doctor --repair"))
+@click.option("--repair", is_flag=True, help="Delete bytes of artifacts that no run has, and make room.")
+@reads
+@click.pass_obj
+def doctor(store: Path, repair: bool, as_json: bool) -> None:
+    """Check the store, its journals and its artifacts.
+
+    The exit code is 1 if something is wrong.
+    """
+    report = ml.doctor(store, repair=repair)
+    (output.print_json if as_json else output.print_report)(report)
+    if not report.well:
+        click.get_current_context().exit(1)
+
+
+@cli.command(epilog=examples("chachaml config", "chachaml config --json"))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def config(as_json: bool) -> None:
+    """Print all settings: what each is, and where it is set."""
+    rows = []
+    for name, setting in configuration.SETTINGS.items():
+        value, source, _ = configuration.found(name)
+        shown = "***" if setting.secret and value else value
+        rows.append({"name": name, "value": shown, "set_by": source, "about": setting.about})
+    if as_json:
+        output.print_json(rows)
+        return
+    table = ml.Table({key: [row[key] for row in rows] for key in rows[0]})
+    click.echo(output.table(table))
+
+
+@cli.command(epilog=examples('eval "$(chachaml completion bash)"', "chachaml completion fish | source"))
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options, run ids, experiments and metrics."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "chachaml", "_CHACHAML_COMPLETE").source())
+
+
+@cli.command()
+@click.option("--dir", "folder", default="demo-output", show_default=True, type=click.Path(path_type=Path))
+def demo(folder: Path) -> None:
+    """Train real models, then show what was recorded.
+
+    Trains scikit-learn models on handwritten digits and a neural net written in numpy; takes
+    about ten seconds and needs scikit-learn: pip install 'chachaml[sklearn]'.
+    """
+    from chachaml.demos import show_demo
+
+    show_demo(folder, output.width(), output.paint_for(sys.stdout))
