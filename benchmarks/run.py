@@ -14,7 +14,17 @@ from benchmarks.report import Section, machine, page
 
 __all__ = ["SUBJECTS", "main", "measure"]
 
-SUBJECTS = ("limits", "log_call", "long_series", "start", "crash", "writers", "many_runs")
+SUBJECTS = (
+    "limits",
+    "log_call",
+    "long_series",
+    "start",
+    "crash",
+    "writers",
+    "many_runs",
+    "searching",
+    "artifacts",
+)
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 
 

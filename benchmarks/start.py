@@ -49,11 +49,25 @@ def measure(bench: Bench) -> Section:
                     Target("import, best", min(imports) * 1000, 50, "ms"),
                     Target("first run to exit, median", median(exits) * 1000, 150, "ms"),
                 ]
+    section.targets.append(Target("capture adds to a start, median", _captured(bench), 5, "ms"))
     loads_numpy = _run(bench, "chachaml", LOADED + FIRST_RUN["chachaml"]).splitlines()[-1] != "False"
     section.targets.append(Target("times that a first run imports numpy", float(loads_numpy), 0))
     head = ["ms", "import, best", "import, median", "first run, best", "first run, median"]
     section.tables += [Table(head, rows), _installs(bench, section.targets)]
     return section
+
+
+def _captured(bench: Bench) -> float:
+    """Return how many ms longer the first start of a process takes that captures its environment."""
+    code = (
+        "import chachaml as ml\nfrom time import perf_counter as t\n"
+        "b = t()\nrun = ml.start_run(capture={capture})\nprint(t() - b)"
+    )
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(bench.n(15, 2)):
+        for capture, times in spent.items():
+            times.append(float(_run(bench, "chachaml", code.format(capture=capture)).splitlines()[-1]))
+    return (median(spent[True]) - median(spent[False])) * 1000
 
 
 def _installs(bench: Bench, targets: list[Target]) -> Table:

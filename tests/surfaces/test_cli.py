@@ -244,3 +244,14 @@ def test_the_demo_trains_and_shows_its_runs(tmp_path: Path) -> None:
     assert best["metric_value"] > 0.95
     losses = document(tmp_path, "--store", store, "plot", best["id"], "val/loss")["series"][0]["values"]
     assert losses[-1] < losses[0]
+    kept = {one["name"]: one for one in document(tmp_path, "--store", store, "artifacts", "ls", best["id"])}
+    assert kept["confusion.png"]["content_type"] == "image/png"
+    assert {"confusion", "confusion.png"} < set(kept)
+    assert kept.keys() & {"model", "weights"}
+    sweep = document(tmp_path, "--store", store, "search", "name = 'sweep'")["runs"][0]
+    shown = document(tmp_path, "--store", store, "show", sweep["id"])
+    assert [(data["role"], data["rows"]) for data in shown["datasets"]] == [
+        ("train", 1347),
+        ("validation", 450),
+    ]
+    assert len((tmp_path / "here" / "runs.csv").read_text().splitlines()) == 11

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import chachaml as ml
+from chachaml.demos.confusion import log_confusion
 from chachaml.demos.data import SEED, Digits, Floats, Labels
 
 __all__ = ["Settings", "train_net"]
@@ -83,4 +84,6 @@ def train_net(data: Digits, settings: Settings) -> None:
             val_loss, val_accuracy = net.score(data.val_x, data.val_y)
             ml.log_metrics({"train/loss": train_loss, "val/loss": val_loss}, step=epoch)
             ml.log_metrics({"train/accuracy": train_accuracy, "val/accuracy": val_accuracy}, step=epoch)
+        log_confusion(data.val_y, net.forward(data.val_x)[1].argmax(axis=1))
+        ml.log_artifact("weights", dict(zip(("w1", "b1", "w2", "b2"), net.weights, strict=True)))
         print(f"  {'numpy net':16} val/accuracy {val_accuracy:.4f}", flush=True)

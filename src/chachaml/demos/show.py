@@ -12,7 +12,7 @@ from pathlib import Path
 
 import chachaml as ml
 from chachaml.core.errors import ChachamlError
-from chachaml.display import Paint, count, duration, number, runs_text
+from chachaml.display import Paint, comparison_text, count, duration, number, runs_text
 from chachaml.results import Runs
 
 __all__ = ["show_demo"]
@@ -40,6 +40,7 @@ def show_demo(folder: Path, width: int, paint: Paint) -> None:
     print(f"\n{paint(summary, 'strong')}\n")
     print(runs_text(runs, width=width, paint=paint), end="\n\n")
     show_curves(runs, width, paint)
+    show_two(runs, folder, width, paint)
     show_best(store, paint)
 
 
@@ -64,6 +65,15 @@ def show_curves(runs: Runs, width: int, paint: Paint) -> None:
     print(drawn.to_text(min(width, 100), 14, paint=paint), end="\n\n")
 
 
+def show_two(runs: Runs, folder: Path, width: int, paint: Paint) -> None:
+    """Print two runs side by side, and export all."""
+    alike = ml.runs("tags.model = 'LogisticRegression'", order_by="metrics.val/accuracy desc", limit=2)
+    print(comparison_text(ml.compare(alike), width=width, paint=paint), end="\n\n")
+    ml.export_runs(experiment="digits", path=folder / "runs.csv")
+    kept = sum(len(ml.list_artifacts(run)) for run in runs)
+    print(f"{count(kept, 'artifact')} kept with the runs; all runs exported to {folder / 'runs.csv'}\n")
+
+
 def show_best(store: Path, paint: Paint) -> None:
     """Print the run that won, and what to type next."""
     best = ml.best_run(experiment="digits", metric="val/accuracy", direction="max")
@@ -80,6 +90,8 @@ def show_best(store: Path, paint: Paint) -> None:
         f"  export CHACHAML_STORE={place}\n"
         f"  {command} show {best.short_id}\n"
         f"  {command} plot {best.short_id} val/accuracy\n"
+        f"  {command} artifacts ls {best.short_id}\n"
+        f'  {command} search "metrics.val/accuracy > 0.97"\n'
         f"  {command} runs --experiment digits --json\n"
         f"{paint('or in Python:', 'strong')}\n"
         f"  import chachaml as ml\n"

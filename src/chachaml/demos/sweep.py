@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
 import chachaml as ml
+from chachaml.demos.confusion import log_confusion
 from chachaml.demos.data import SEED, Digits
 
 __all__ = ["run_sweep"]
@@ -24,6 +25,9 @@ def run_sweep(data: Digits) -> int:
     """Train every model, each in a run of its own below the run of the sweep; return how many."""
     with ml.start_run(experiment="digits", name="sweep", tags={"kind": "sweep"}):
         ml.log_params({"seed": SEED, "train_images": len(data.train_y), "val_images": len(data.val_y)})
+        source = "scikit-learn, load_digits"
+        ml.log_dataset(data.train_x, name="digits", role="train", source=source)
+        ml.log_dataset(data.val_x, name="digits", role="validation", source=source)
         ml.set_note("Which **family of models** reads handwritten digits best, at its defaults or nearly so?")
         scores = dict(train_all(data))
         ml.log_metric("best_child_accuracy", max(scores.values()))
@@ -60,6 +64,8 @@ def train(name: str, model: Any, data: Digits) -> tuple[str, float]:
         else:
             model.fit(data.train_x, data.train_y)
             accuracy = log_scores(model, data, step=0)
+        log_confusion(data.val_y, model.predict(data.val_x))
+        ml.log_artifact("model", model)
         print(f"  {name:16} val/accuracy {accuracy:.4f}", flush=True)
         return name, accuracy
 
