@@ -21,7 +21,7 @@ def measure(bench: Bench) -> Section:
     """Measure chachaml, and peers with many small ones."""
     section = Section(
         "Artifacts",
-        f"Small: files of {SMALL:,} bytes, each different, into one run. Large: one file of random bytes; "
+        f"Small: files of {SMALL:,} bytes, each different, into one run. Large: one file; "
         "beside it `cp` and `sha256sum` one after the other on the same file.",
     )
     count, size = bench.n(10_000, 50), bench.n(1 << 30, 1 << 20)

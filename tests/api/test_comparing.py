@@ -34,7 +34,7 @@ def logged(name: str = "", params: Any = None, metrics: Any = None, **fields: An
 
 
 def test_runs_are_compared_in_what_they_share_and_differ() -> None:
-    """Row 32: compare-runs: same, differ, partial, aligned to the runs."""
+    """Same, differ, partial; values aligned to the runs."""
     one = logged("one", {"lr": 0.1, "depth": 3, "use": True, "odd": math.nan}, {"acc": 0.5, "loss": 1.0})
     two = logged("two", {"lr": 0.2, "depth": 3.0, "use": 1, "odd": math.nan}, {"acc": 0.5})
     compared = ml.compare_runs([one, two])
@@ -69,8 +69,8 @@ def test_a_comparison_prints_and_goes_further(capsys: pytest.CaptureFixture[str]
 # exporting ----------------------------------------------------------------------------------------
 
 
-def test_row_30_every_run_is_exported_as_a_flat_map() -> None:
-    """Row 30: export flat maps, with no silent limit."""
+def test_every_run_is_exported_as_a_flat_map() -> None:
+    """With no silent limit."""
     for number in range(150):
         logged(params={"lr": number / 10}, metrics={"acc": number})
     found = ml.export_runs()
@@ -235,7 +235,7 @@ def test_smoothing_is_the_debiased_average() -> None:
     assert math.isnan(curve[1])
 
 
-def test_row_105_runs_are_listed_and_inspected_at_the_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_listed_and_inspected_at_the_prompt(capsys: pytest.CaptureFixture[str]) -> None:
     """runs-table and inspect print what the prompt would show."""
     run = logged("one", {"lr": 0.1}, {"acc": 0.5})
     ml.runs_table("params.lr > 0")

@@ -1,4 +1,4 @@
-"""Putting right, archiving and deleting, as people do it: rows 31 and 67 to 71 of the acceptance list."""
+"""Putting right, archiving and deleting, as people do it."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_a_run_that_is_being_logged_agrees_with_its_correction() -> None:
 # experiments --------------------------------------------------------------------------------------
 
 
-def test_row_31_experiments_are_described_listed_and_counted() -> None:
-    """Row 31: create-experiment, experiments; undeclared ones too, nothing erased."""
+def test_experiments_are_described_listed_and_counted() -> None:
+    """Undeclared ones too; nothing is erased."""
     made = ml.create_experiment("iris", "Flowers", owner="maria")
     assert (made.description, made.owner, made.runs) == ("Flowers", "maria", 0)
     again = ml.create_experiment("iris", description="Flowers again")
@@ -132,8 +132,8 @@ def test_row_31_experiments_are_described_listed_and_counted() -> None:
 # archiving ----------------------------------------------------------------------------------------
 
 
-def test_row_67_68_runs_are_archived_by_age_and_experiment_and_come_back() -> None:
-    """Rows 67 and 68: archive those older than N days, within an experiment, with a dry run."""
+def test_runs_are_archived_by_age_and_experiment_and_come_back() -> None:
+    """Those older than so many days, within an experiment, with a dry run."""
     old, older, other, new = done(), done(), done("else"), done()
     for run, days in ((old, 40), (older, 50), (other, 60)):
         long_ago(run, days)
@@ -151,8 +151,8 @@ def test_row_67_68_runs_are_archived_by_age_and_experiment_and_come_back() -> No
     assert len(ml.runs()) == 4
 
 
-def test_row_69_archived_runs_hide_from_every_default_query() -> None:
-    """Row 69: hidden from runs, search, best, last and counts; found by id, and when asked for."""
+def test_archived_runs_hide_from_every_default_query() -> None:
+    """Hidden from runs, search, best, last and counts; found by id, and when asked for."""
     hidden, shown = done(), done()
     ml.archive_runs(hidden)
     assert [run.id for run in ml.runs()] == [shown]
@@ -189,8 +189,8 @@ def test_running_runs_are_left_alone_and_nothing_means_nothing() -> None:
 # deleting -----------------------------------------------------------------------------------------
 
 
-def test_row_70_deleting_archived_runs_gives_their_bytes_back(folder: Path) -> None:
-    """Row 70: all data and the artifacts' files go; what other runs have stays."""
+def test_deleting_archived_runs_gives_their_bytes_back(folder: Path) -> None:
+    """All data and the artifacts' files go; what other runs have stays."""
     shared, own = b"s" * 5_000, b"o" * 3_000
     with ml.start_run() as gone:
         gone.log_artifact("shared.bin", shared)
@@ -214,8 +214,8 @@ def test_row_70_deleting_archived_runs_gives_their_bytes_back(folder: Path) -> N
     assert ml.delete_archived().runs == ()
 
 
-def test_row_71_children_stay_unless_asked_for() -> None:
-    """Row 71: a run with children is deleted with them or not at all."""
+def test_children_stay_unless_asked_for() -> None:
+    """A run with children is deleted with them or not at all."""
     with ml.start_run(name="sweep") as parent:
         for _ in range(2):
             with ml.start_run() as child:

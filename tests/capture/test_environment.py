@@ -58,7 +58,7 @@ SHORT = "import chachaml as ml\nwith ml.start_run(): ml.log_metric('a', 1)\n"
 
 
 def test_a_script_that_ends_at_once_is_captured(repository: Path) -> None:
-    """Row 4: git sha, branch and dirty, Python, host, packages, by themselves."""
+    """Git sha, branch and dirty, Python, host, packages, by themselves."""
     run = captured_by(SHORT, repository)
     facts = run.environment
     assert facts["git.sha"] == in_git("rev-parse", "HEAD", at=repository)

@@ -42,8 +42,8 @@ def test_system_metrics_without_psutil_say_what_to_install() -> None:
 # the ends of runs ---------------------------------------------------------------------------------
 
 
-def test_row_36_hooks_hear_of_the_ends_of_runs() -> None:
-    """Row 36: on_run_end stands for tap: called with the ended run, as it is stored."""
+def test_hooks_hear_of_the_ends_of_runs() -> None:
+    """Called with the ended run, as it is stored."""
     heard: list[ml.Run] = []
     remove = ml.on_run_end(heard.append)
     with ml.start_run(name="good") as run:
@@ -81,8 +81,8 @@ def plain(x: int, y: int = 2) -> int:
     return x + y
 
 
-def test_row_49_a_tracked_function_is_a_run() -> None:
-    """Row 49: deftracked: experiment is the module, name the function's, tagged with its full name."""
+def test_a_tracked_function_is_a_run() -> None:
+    """Its experiment is the module, its name the function's, tagged with its full name."""
     assert (plain(1), plain.__name__, plain.__doc__) == (3, "plain", "Add.")
     run = ml.last_run()
     assert run is not None
@@ -91,8 +91,8 @@ def test_row_49_a_tracked_function_is_a_run() -> None:
     assert run.metrics == {"sum": 3.0}
 
 
-def test_row_50_options_and_arguments_are_kept() -> None:
-    """Row 50: with experiment, name, tags, and log_args."""
+def test_options_and_arguments_are_kept() -> None:
+    """With experiment, name, tags, and log_args."""
 
     @ml.tracked(experiment="e", name="n", tags={"team": "x", "tracked-fn": "mine"}, log_args=True)
     def train(lr: float, *layers: int, model: Any = None, opt: str = "adam", **more: Any) -> float:
@@ -115,8 +115,8 @@ def test_row_50_options_and_arguments_are_kept() -> None:
     assert ml.last_run().status == "failed"  # type: ignore[union-attr]
 
 
-def test_row_51_async_functions_generators_and_methods() -> None:
-    """Row 51: of every kind; exceptions end the run as failed."""
+def test_async_functions_generators_and_methods() -> None:
+    """Of every kind; exceptions end the run as failed."""
 
     class Model:
         @ml.tracked(log_args=True)
