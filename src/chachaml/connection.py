@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
@@ -21,6 +21,7 @@ from chachaml.core.errors import (
     StoreUnavailable,
 )
 from chachaml.core.ids import new_id
+from chachaml.journal.beats import Beat
 from chachaml.journal.drainer import Drain, DrainThread
 from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
 from chachaml.journal.reader import FolderSource
@@ -196,12 +197,7 @@ class Connection:
             if self._journal is None and is_left_behind():
                 return NoJournal(self.path, "")
             if self._journal is None:
-                self._journal = Journal(
-                    self._journal_root(),
-                    self._store_id(),
-                    mode=settings.journal_mode(),
-                    on_trouble=self._on_full,
-                )
+                self._journal = self._make_journal()
             if self._thread is None:
                 own = FolderSource(self._journal.folder, written=self._journal.end)
                 self._drain = Drain(own, self, verify=False)
@@ -212,6 +208,11 @@ class Connection:
                     self._on_trouble(error)
                 _close_with_worker()
             return self._journal
+
+    def _make_journal(self) -> Journal:
+        return Journal(
+            self._journal_root(), self._store_id(), mode=settings.journal_mode(), on_trouble=self._on_full
+        )
 
     def _store_id(self) -> str:
         try:
@@ -423,6 +424,81 @@ class Disabled(Connection):
         return Receipt(applied=False, applied_to=0, cursor=0)
 
 
+class Spool(Connection):
+    """A connection that only writes: its journals lie in a shared folder, and no database is touched."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        super().__init__(path)
+        self.folder = folder
+        self.artifacts = folder / "artifacts"
+        self._beat: Beat | None = None
+        self._seen = 0
+
+    def __repr__(self) -> str:
+        return f"<chachaml spool {str(self.folder)!r}>"
+
+    def store(self, *, create: bool = False) -> Store:  # noqa: ARG002 - as in Connection
+        """Refuse: a spool is not read."""
+        self._refuse()
+
+    def ready(self, *, at_once: bool = False) -> Store:  # noqa: ARG002 - as in Connection
+        """Refuse: a spool is not read."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise StoreUnavailable(
+            f"the spool {self.folder} is only written to",
+            f"chachaml sync {self.folder} brings it into a store",
+        )
+
+    def command(self, *changes: Change) -> Receipt:  # noqa: ARG002 - as in Connection
+        """Refuse: nothing can be changed but by logging."""
+        self._refuse()
+
+    def flush(self, *, at_once: bool = False) -> Recovered:  # noqa: ARG002 - as in Connection
+        """Return once what was logged here is on the shared disk."""
+        self._drain_own()
+        self._sync()
+        return Recovered()
+
+    def _make_journal(self) -> Journal:
+        root = self.folder / "journals"
+        root.mkdir(parents=True, exist_ok=True)
+        # Written, not mapped: what is mapped reaches other machines when the system likes.
+        journal = Journal(root, "", mode="write", on_trouble=self._on_full, shared=True)
+        self._beat = Beat(journal.folder)
+        return journal
+
+    def _drain_own(self) -> bool:
+        """Beat, and tell whether there is anything new to sync."""
+        journal = self._journal
+        if journal is None or self._beat is None:
+            return False
+        journal.retry()
+        self._beat.renew()
+        before, self._seen = self._seen, journal.end()
+        return self._seen > before
+
+    def close(self, *, wait: float = EXIT_WAIT) -> None:
+        """Let go of all files; what was logged stays for `chachaml sync`."""
+        journal, thread, beat = self._journal, self._thread, self._beat
+        if journal is not None and thread is not None:
+            thread.stop(wait, self._sync)
+            journal.close(drained=False)
+            with contextlib.suppress(OSError):
+                if beat is not None:
+                    beat.end()
+        self._journal = self._beat = None
+        self._begin()
+
+    def after_fork(self) -> None:
+        """In a forked child: begin a journal of one's own."""
+        super().after_fork()
+        if self._journal is not None:
+            self._beat = Beat(self._journal.folder)
+        self._seen = 0
+
+
 _connections: dict[Path, Connection] = {}
 _current: Connection | None = None
 
@@ -433,7 +509,8 @@ def connect(
     """Choose the store that this process uses from now on; runs under way stay with theirs.
 
     Args:
-        store: Path of the store's file. Default: ``CHACHAML_STORE``, else ``./chachaml.db``.
+        store: Path of the store's file, or ``spool:///shared/dir`` to only write journals there.
+            Default: as it is set, else ``./chachaml.db``.
         artifacts: Folder of the artifacts. Default: ``CHACHAML_ARTIFACTS``, else the one beside the
             store, ``chachaml-artifacts`` for ``chachaml.db``.
 
@@ -451,7 +528,10 @@ def at(path: Path) -> Connection:
     """Return this process's connection to the store at `path`, an absolute path."""
     if settings.disabled():
         return Disabled(path)
-    return _connections.setdefault(path, Connection(path))
+    if path not in _connections:
+        spool = settings.spool_folder(path)
+        _connections.setdefault(path, Connection(path) if spool is None else Spool(path, spool))
+    return _connections[path]
 
 
 def connection() -> Connection:

@@ -318,14 +318,31 @@ def flush() -> Recovered:
     return connection().flush()
 
 
-def sync(store: str | os.PathLike[str] | None = None) -> Recovered:
-    """Drain all journals of a store by hand; see `flush`.
+def sync(
+    source: str | os.PathLike[str] | None = None, *, store: str | os.PathLike[str] | None = None
+) -> Recovered:
+    """Bring all journals of a store into it, or those of a spool into a store.
 
     Args:
-        store: Path of the store. Default: the one in use.
+        source: Path of a store, or the folder of a spool (also as ``spool:///shared/dir``). Default: the
+            store in use.
+        store: Which store a spool is brought into. Default: the one in use.
+
+    Raises:
+        NotFound: No such spool.
+        BadValue: The spool is being brought into another store.
+        StoreError: The store does not take it just now; nothing is lost.
     """
     where = connection() if store is None else at(settings.store_path(store))
-    return where.flush()
+    if source is None:
+        return where.flush()
+    path = settings.store_path(source)
+    folder = settings.spool_folder(path) or (path if path.is_dir() else None)
+    if folder is None:
+        return at(path).flush()
+    from chachaml.spooling import bring_in
+
+    return bring_in(folder, where)
 
 
 def _arguments(call: str, args: tuple[object, ...], needed: int) -> tuple[object, ...]:

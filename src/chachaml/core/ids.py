@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-__all__ = ["is_id", "new_id", "readable_name", "short"]
+__all__ = ["is_id", "is_shared", "new_id", "new_shared_id", "readable_name", "short"]
 
 _ADJECTIVES = (
     "amber ancient autumn bold brave bright brisk calm clever cosmic crimson crisp curious dapper daring "
@@ -28,6 +28,17 @@ def new_id() -> str:
     noise = _noise()
     low = (noise & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
     return f"{stamp << 80 | 0x7 << 76 | (noise >> 68) << 64 | low:032x}"
+
+
+def new_shared_id() -> str:
+    """Return the id of a journal in a spool: a UUIDv8, which is otherwise like `new_id`'s."""
+    fresh = new_id()
+    return f"{fresh[:12]}8{fresh[13:]}"
+
+
+def is_shared(journal: str) -> bool:
+    """Tell whether an id is that of a journal in a spool."""
+    return journal[12:13] == "8"
 
 
 def is_id(text: str) -> bool:

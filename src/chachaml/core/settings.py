@@ -17,6 +17,7 @@ __all__ = [
     "journal_mode",
     "journals_beside",
     "spare_journals",
+    "spool_folder",
     "state_folder",
     "store_path",
     "strict",
@@ -24,12 +25,25 @@ __all__ = [
 
 DEFAULT_STORE = "chachaml.db"
 
+_SPOOL = "spool://"
+
 
 def store_path(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the absolute path of the store: `given`, else as it is set, else ``./chachaml.db``."""
+    text = str(given) if given else configuration.found("store").value
+    if text.startswith(_SPOOL):
+        return Path(f"spool:{Path(text.removeprefix(_SPOOL)).expanduser().absolute()}")
+    if spool_folder(Path(text)):
+        return Path(text)
     if given:
         return Path(given).expanduser().absolute()
     return configuration.path("store") or Path(DEFAULT_STORE).absolute()
+
+
+def spool_folder(path: Path) -> Path | None:
+    """Return the folder of the spool that a store's path stands for, None for a file's."""
+    text = str(path)
+    return Path(text.removeprefix("spool:")) if text.startswith("spool:") else None
 
 
 def disabled() -> bool:

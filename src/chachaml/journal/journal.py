@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from chachaml.core.changes import Change
-from chachaml.core.ids import new_id
+from chachaml.core.ids import new_id, new_shared_id
 from chachaml.journal import liveness
+from chachaml.journal.beats import BEAT, DONE
 from chachaml.journal.format import (
     MAX_SERIES,
     change_frame,
@@ -44,6 +45,8 @@ class Journal:
         store: The store's id; '' when it could not be opened.
         mode: How segments are written; see `chachaml.journal.segment.create_segment`.
         on_trouble: Told once, in words, when records have to stay in memory.
+        shared: The folder is on a disk that several machines share, which may have no locks: none is
+            taken, and the id tells so.
 
     Attributes:
         write: Append one whole record made with this journal's `salt`. Raises ValueError when the
@@ -58,12 +61,14 @@ class Journal:
         *,
         mode: str = "auto",
         on_trouble: Callable[[str], None] = lambda _: None,
+        shared: bool = False,
     ) -> None:
         self.root, self._store, self._mode, self._on_trouble = root, store, mode, on_trouble
+        self._shared = shared
         self._begin()
 
     def _begin(self) -> None:
-        self.id = new_id()
+        self.id = new_shared_id() if self._shared else new_id()
         self.salt = salt_of(self.id)
         self.folder = self.root / self.id
         self.write: Callable[[bytes], object] = _refuse
@@ -159,7 +164,8 @@ class Journal:
         """Return a new segment that holds its header and `records`, or leave none behind."""
         if self._held_lock is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._held_lock = liveness.hold(self.folder, wait=True)
+            if not self._shared:
+                self._held_lock = liveness.hold(self.folder, wait=True)
         segment = create_segment(self.folder, number, base, _HEADER_ROOM + len(records), self._mode)
         info = liveness.whoami(self.id, self._store, time.time_ns() // 1000)
         try:
@@ -295,7 +301,8 @@ def _remove_segment(path: Path) -> None:
 def remove_folder(folder: Path) -> None:
     """Remove a drained journal's folder, and the folder of journals if it is the last."""
     with suppress(OSError):  # not empty, or another process removes it too, or the disk is in trouble
-        (folder / liveness.LOCK).unlink(missing_ok=True)
+        for name in (liveness.LOCK, BEAT, DONE):
+            (folder / name).unlink(missing_ok=True)
         folder.rmdir()
         folder.parent.rmdir()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
 
 from chachaml.core.changes import Batch, JournalInfo, OwnerLost
+from chachaml.core.ids import is_shared
 from chachaml.core.model import RunQuery
 from chachaml.journal import liveness
 from chachaml.journal.decoder import first_time
@@ -28,6 +29,9 @@ _YOUNG = 60.0
 _LATE = 500_000_000
 """Nanoseconds that an owner may take to drain its own journal."""
 _PEEK = 64 << 10
+
+
+IsDead = Callable[[Path, JournalInfo], bool]
 
 
 class Recovered(msgspec.Struct):
@@ -54,7 +58,14 @@ def journal_folders(root: Path) -> list[Path]:
 
 
 def recover(
-    root: Path, store: Store, store_id: str, report: Recovered, *, own: str = "", at_once: bool = False
+    root: Path,
+    store: Store,
+    store_id: str,
+    report: Recovered,
+    *,
+    own: str = "",
+    at_once: bool = False,
+    is_dead: IsDead | None = None,
 ) -> None:
     """Drain the journals below `root` that are not this process's own, as far as need be.
 
@@ -68,6 +79,7 @@ def recover(
         report: What is found and done is added to it.
         own: Id of this process's journal, which is drained elsewhere.
         at_once: Apply all that living owners have written so far.
+        is_dead: Tells whether a journal's owner is gone. Default: by the lock that it holds.
 
     Raises:
         StoreError: The store did not take it; nothing is lost, call again later.
@@ -77,21 +89,25 @@ def recover(
         if folder.name == own:
             continue
         try:
-            _recover_one(folder, store, store_id, report, late)
+            _recover_one(folder, store, store_id, report, late, is_dead)
         except FileNotFoundError:  # another process has just brought it in
             continue
         except OSError as error:
             report.out_of_reach.append(f"{folder}: {error.strerror}")
 
 
-def _recover_one(folder: Path, store: Store, store_id: str, report: Recovered, late: int) -> None:
+def _recover_one(
+    folder: Path, store: Store, store_id: str, report: Recovered, late: int, is_dead: IsDead | None
+) -> None:
     info = FolderSource(folder).info
-    if info is None:
+    if info is None and is_dead is None:
         _sweep(folder)
+    elif info is None:
+        return
     elif info.store not in ("", store_id):
         report.set_aside.append(str(folder))
     else:
-        with _if_dead(folder, info) as dead:
+        with _if_dead(folder, info) if is_dead is None else nullcontext(is_dead(folder, info)) as dead:
             if dead:
                 _bury(folder, info, store, report)
                 return
@@ -171,7 +187,9 @@ def reap(roots: Iterable[Path], store: Store, *, own: str = "") -> int:
     """
     query = RunQuery(status="running", archived=None, limit=1000)
     owners = {run.owner for run in store.find_runs(query).runs}
-    gone = [o for o in owners if o and o != own and not any(_may_exist(root / o) for root in roots)]
+    # Of those who write to a spool, only whoever brings the spool in can tell.
+    local = [owner for owner in owners if owner and owner != own and not is_shared(owner)]
+    gone = [owner for owner in local if not any(_may_exist(root / owner) for root in roots)]
     for owner in gone:
         _lose(store, owner, f"gone:{owner}:{time.time_ns()}")
     return len(gone)

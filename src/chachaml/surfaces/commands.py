@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,7 +14,16 @@ import chachaml as ml
 from chachaml.core import settings
 from chachaml.core.errors import ChachamlError, StoreUnavailable
 
-__all__ = ["cli", "complete_experiment", "complete_metric", "complete_run", "examples", "reads"]
+__all__ = [
+    "cli",
+    "complete_experiment",
+    "complete_metric",
+    "complete_run",
+    "examples",
+    "reads",
+    "require_store",
+    "writes",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,28 +59,48 @@ def examples(*lines: str) -> str:
 
 def reads(command: Command) -> Command:
     """Add the options that every command has which reads a store: ``--store`` and ``--json``."""
+    return _of_store(command, _connect)
+
+
+def writes(command: Command) -> Command:
+    """Add them to a command that may make the store."""
+    return _of_store(command, _connect_or_make)
+
+
+def _of_store(command: Command, connect: Callable[..., None]) -> Command:
     command = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
     return click.option(
         "--store",
         metavar="PATH",
         expose_value=False,
-        callback=_connect,
+        callback=connect,
         help="The store; else as it is set; else ./chachaml.db.",
     )(command)
 
 
-def _connect(context: click.Context, _option: click.Parameter, store: str | None) -> None:
-    """Connect to a store that exists: a command that reads must not make an empty one."""
-    if context.resilient_parsing:
-        return
-    path = settings.store_path(store or context.obj)
+def _connect(context: click.Context, option: click.Parameter, store: str | None) -> None:
+    _connect_or_make(context, option, store)
+    if not context.resilient_parsing:
+        require_store(context.obj)
+
+
+def _connect_or_make(context: click.Context, _option: click.Parameter, store: str | None) -> None:
+    if not context.resilient_parsing:
+        context.obj = settings.store_path(store or context.obj)
+        ml.connect(context.obj)
+
+
+def require_store(path: Path) -> None:
+    """Refuse to go on without a store: a command that reads must not make an empty one.
+
+    Raises:
+        StoreUnavailable: There is none.
+    """
     if not path.exists() and not settings.journals_beside(path).exists():
         raise StoreUnavailable(
             f"there is no store at {os.path.relpath(path)}",
             "go to the folder where the runs were logged, or say where it is: chachaml --store PATH ...",
         )
-    ml.connect(path)
-    context.obj = path
 
 
 # completion ---------------------------------------------------------------------------------------

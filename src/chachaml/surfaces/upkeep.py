@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -11,21 +12,31 @@ from click.shell_completion import get_completion_class
 import chachaml as ml
 from chachaml.core import configuration
 from chachaml.surfaces import output
-from chachaml.surfaces.commands import cli, examples, reads
+from chachaml.surfaces.commands import cli, examples, reads, require_store, writes
 
 __all__: list[str] = []
 
+WATCH_EVERY = 5.0
 
-@cli.command()
-@reads
+
+@cli.command(epilog=examples("chachaml sync", "chachaml sync /shared/spool --store runs.db --watch"))
+@click.argument("spool", required=False)
+@click.option("--watch", is_flag=True, help="Go on, every five seconds, until Ctrl-C.")
+@writes
 @click.pass_obj
-def sync(store: Path, as_json: bool) -> None:
-    """Bring in what processes left in their journals.
+def sync(store: Path, spool: str | None, watch: bool, as_json: bool) -> None:
+    """Bring in what processes left in their journals, or what jobs wrote to SPOOL.
 
-    Every command that reads does this first; this one says what it did.
+    Every command that reads does the former first; this one says what it did.
     """
-    report = ml.sync(store)
-    (output.print_json if as_json else output.print_report)(report)
+    if spool is None:
+        require_store(store)
+    while True:
+        report = ml.sync(None if spool is None else f"spool://{spool.removeprefix('spool://')}")
+        (output.print_json if as_json else output.print_report)(report)
+        if not watch:
+            return
+        time.sleep(WATCH_EVERY)
 
 
 @cli.command(epilog=examples("chachaml doctor", "chachaml doctor --repair"))
