@@ -35,6 +35,7 @@ LAYERS: dict[str, set[str]] = {
     "display": {"core"},
     "shown": {"display"},
     "table": {"core", "display", "shown"},
+    "points": {"core", "display", "shown", "table"},
     "curves": {"core", "connection"},
     "results": {"core", "display", "shown", "table", "curves"},
     "ops": {"core", "store", "artifacts", "capture", "journal", "results"},

@@ -16,7 +16,7 @@ from chachaml.core.model import ArtifactRow, RunRow
 from chachaml.lifecycle import require
 from chachaml.live import LiveRun
 from chachaml.lookup import AnyRun, resolve
-from chachaml.results import Artifact
+from chachaml.results import Artifact, Lines
 
 __all__ = [
     "artifact_path",
@@ -65,7 +65,7 @@ log_table = _of_current(LiveRun.log_table)
 log_text = _of_current(LiveRun.log_text)
 
 
-def list_artifacts(run: AnyRun, prefix: str = "") -> tuple[Artifact, ...]:
+def list_artifacts(run: AnyRun, prefix: str = "") -> Lines[Artifact]:
     """Return what a run keeps, by name.
 
     Args:
@@ -76,7 +76,7 @@ def list_artifacts(run: AnyRun, prefix: str = "") -> tuple[Artifact, ...]:
         NotFound: No such run.
     """
     row = _row_of(run)
-    return tuple(Artifact.from_row(row.id, each) for each in row.artifacts if each.name.startswith(prefix))
+    return Lines(Artifact.from_row(row.id, each) for each in row.artifacts if each.name.startswith(prefix))
 
 
 def load_artifact(run: AnyRun, name: str, *, trust: bool | str | None = None) -> Any:

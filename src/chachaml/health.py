@@ -21,8 +21,10 @@ class Report(msgspec.Struct, frozen=True):
     store: StoreInfo
     journals: Recovered
     problems: tuple[str, ...]
+    orphans: int = 0
+    """Bytes of artifacts, older than an hour, that no run has; 0 after a repair."""
     freed: int = 0
-    """Bytes of artifacts that no run had and that were deleted."""
+    """Bytes that the repair gave back."""
 
     @property
     def well(self) -> bool:
@@ -56,17 +58,18 @@ def doctor(store: str | os.PathLike[str] | None = None, *, repair: bool = False)
     ]
     problems += [f"journal {where_and_why} cannot be brought in" for where_and_why in journals.out_of_reach]
     problems += _missing_bytes(where)
-    freed = _collect(where) if repair else 0
-    return Report(opened.info(), journals, tuple(problems), freed)
+    orphans = _collect(where, dry_run=not repair)
+    counts = (0, orphans) if repair else (orphans, 0)
+    return Report(opened.info(), journals, tuple(problems), *counts)
 
 
-def _collect(where: Connection) -> int:
-    """Delete what no run has; return how many bytes came back."""
+def _collect(where: Connection, *, dry_run: bool) -> int:
+    """Delete the bytes that no run has, or only look for them; return how many."""
     if not where.artifacts.is_dir():
         return 0
     from chachaml.artifacts.collect import collect
 
-    return collect(where.blobs(), where.store().digests_in_use).bytes
+    return collect(where.blobs(), where.store().digests_in_use, dry_run=dry_run).bytes
 
 
 def _missing_bytes(where: Connection) -> list[str]:

@@ -279,7 +279,7 @@ class Runs(Shown, Sequence[Run]):
         return runs_html(self)
 
 
-class Lines(tuple[T, ...], Generic[T]):
+class Lines(Shown, tuple[T, ...], Generic[T]):
     """Some results in their order; prints one to a line."""
 
     __slots__ = ()
@@ -292,8 +292,24 @@ class Lines(tuple[T, ...], Generic[T]):
         """Return them as plain data."""
         return [msgspec.to_builtins(one) for one in self]
 
-    def __repr__(self) -> str:
+    def to_json(self) -> str:
+        """Return `to_dicts` as strict JSON."""
+        return msgspec.json.encode(json_ready(self.to_dicts())).decode()
+
+    def to_table(self) -> Table:
+        """Return a row for each, with its fields as columns."""
+        fields = self[0].__struct_fields__ if self else ()  # type: ignore[attr-defined]
+        return Table({name: [getattr(one, name) for one in self] for name in fields}, length=len(self))
+
+    def df(self) -> Any:
+        """Return `to_table` as a pandas DataFrame."""
+        return self.to_table().df()
+
+    def _text(self, paint: Paint) -> str:  # noqa: ARG002 - what a line holds has no colours
         return "\n".join(map(repr, self)) or "none"
+
+    def _repr_html_(self) -> str:
+        return self.to_table()._repr_html_()
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):

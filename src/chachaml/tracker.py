@@ -12,12 +12,13 @@ from chachaml.connection import at, connection
 from chachaml.core import settings
 from chachaml.core.changes import TagsRemoved, TagsSet
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
-from chachaml.core.model import RunQuery, Series
+from chachaml.core.model import RunQuery
 from chachaml.core.query import And, Field, IsNull, Not, Order, parse
 from chachaml.core.values import as_text, check_key
 from chachaml.journal.recovery import Recovered
 from chachaml.live import LiveRun
 from chachaml.lookup import AnyRun, id_of, resolve
+from chachaml.points import MetricSeries
 from chachaml.results import BestRun, Run, Runs
 
 __all__ = [
@@ -239,7 +240,7 @@ def best_run(
 
 def metric(
     run: AnyRun, key: str, *, window: tuple[int, int] | None = None, max_points: int | None = None
-) -> Series:
+) -> MetricSeries:
     """Return the points of one metric as numpy columns: ``steps``, ``times`` (microseconds), ``values``.
 
     Args:
@@ -257,7 +258,7 @@ def metric(
     if key not in row.metrics:
         known = ", ".join(sorted(row.metrics)[:10]) or "none at all"
         raise NotFound(f"run {row.name!r} has no metric {key!r}", f"it has: {known}")
-    return store.read_series(row.id, key, window, max_points)
+    return MetricSeries.of(store.read_series(row.id, key, window, max_points))
 
 
 @overload

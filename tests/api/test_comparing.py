@@ -135,6 +135,24 @@ def test_runs_and_tables_are_taken_by_other_libraries() -> None:
     assert json.loads(runs[0].to_json())["name"] == "two"
 
 
+def test_points_and_lists_go_further_too() -> None:
+    with ml.start_run() as run:
+        for step in range(3):
+            run.log_metric("loss", step / 2, step)
+        run.log_text("a.txt", "a")
+    points = ml.metric(run, "loss")
+    assert points.df()["value"].tolist() == [0.0, 0.5, 1.0]
+    assert pa.table(points).column("step").to_pylist() == [0, 1, 2]
+    assert points.to_dict()["values"] == [0.0, 0.5, 1.0]
+    assert "3 points, steps 0 to 2, last 1" in repr(points)
+    listed = ml.list_artifacts(run)
+    assert listed.df()["name"].tolist() == ["a.txt"]
+    assert json.loads(listed.to_json())[0]["size"] == 1
+    assert "a.txt" in listed._repr_html_()
+    assert "a.txt" in repr(listed)
+    assert ml.experiments().df()["runs"].tolist() == [1]
+
+
 # SQL ----------------------------------------------------------------------------------------------
 
 

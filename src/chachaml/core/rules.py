@@ -182,7 +182,7 @@ def edited(row: RunRow, change: RunEdited) -> RunRow:
         case "experiment", str(experiment):
             return replace(row, experiment=experiment)
         case "archived", value:
-            return replace(row, archived=None if value is None else change.time)
+            return replace(row, archived=None if value is None else row.archived or change.time)
     return row
 
 

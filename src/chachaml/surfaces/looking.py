@@ -210,18 +210,13 @@ def plot(
     """
     if as_json:
         series = [ml.metric(id, key, max_points=1000) for id in ids]  # noqa: A001 - as the argument
-        output.print_json({"series": [_columns(one) for one in series]})
+        output.print_json({"series": [one.to_dict() for one in series]})
         return
     drawn = ml.plot(key, ids, log=log, smooth=smooth)
     if svg:
         click.echo(drawn.save(svg))
         return
     click.echo(drawn.to_text(output.width(), height, paint=output.paint_for(sys.stdout)))
-
-
-def _columns(series: Any) -> dict[str, Any]:
-    columns = {name: getattr(series, name).tolist() for name in ("steps", "times", "values")}
-    return {"run": series.run, "key": series.key, **columns, "total": series.total, "sampled": series.sampled}
 
 
 @cli.command(

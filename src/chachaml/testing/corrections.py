@@ -126,6 +126,8 @@ class CorrectionContract(Fixtures):
         assert (ids_of(store), ids_of(store, archived=True)) == ([running], [run])
         row = store.get_run(run)
         assert (row.status, row.archived) == ("failed", 5_000)
+        correct(store, RunEdited(run, 9_000, "maria", "archived", "yes"))
+        assert (store.get_run(run).archived, len(store.history())) == (5_000, 1)
         correct(store, edit(run, "archived", None))
         assert set(ids_of(store)) == {run, running}
 
