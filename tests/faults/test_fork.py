@@ -19,6 +19,8 @@ pytestmark = [
 ]
 
 FORK_IN_A_BLOCK = """
+import warnings
+warnings.simplefilter('ignore', DeprecationWarning)  # of forks beside any thread, since Python 3.12
 import os
 import chachaml as ml
 with ml.start_run(name="forked") as run:
