@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from pathlib import Path
@@ -42,6 +41,7 @@ class _Worker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.importing = threading.Lock()
+        self.rests = False
         self._waiting: list[tuple[LiveRun, Path, bool]] = []
         self._thread: threading.Thread | None = None
         self._known: _Known | None = None
@@ -150,12 +150,12 @@ def finish() -> None:
 
 def before_fork() -> None:
     """Let no import be under way: a child could never import what its parent was importing."""
-    _worker.importing.acquire(timeout=1.0)
+    _worker.rests = _worker.importing.acquire(timeout=1.0)
 
 
 def after_fork_in_parent() -> None:
     """Let imports go on."""
-    with contextlib.suppress(RuntimeError):  # it took too long
+    if _worker.rests:  # else it took too long, and the lock is the worker's own
         _worker.importing.release()
 
 
