@@ -95,9 +95,10 @@ def _asks_for_archived(expression: Expression) -> bool:
     """Tell whether a filter says itself what is to be done with archived runs."""
     if isinstance(expression, (And, Or)):
         return any(map(_asks_for_archived, expression.parts))
-    if isinstance(expression, Compare) and expression.field.key == "status":
+    status = Field("attribute", "status")
+    if isinstance(expression, Compare) and expression.field == status:
         return expression.value == "archived"
-    if isinstance(expression, In) and expression.field.key == "status":
+    if isinstance(expression, In) and expression.field == status:
         return "archived" in expression.values
     return any(field == Field("attribute", "archived") for field in fields_of(expression))
 

@@ -15,8 +15,8 @@ class Shown:
 
     __slots__ = ()
 
-    def _text(self, paint: Paint) -> str:
-        raise NotImplementedError
+    def _text(self, paint: Paint) -> str:  # noqa: ARG002 - those that have colours use it
+        return object.__repr__(self)
 
     def __repr__(self) -> str:
         from chachaml.display import plain

@@ -161,6 +161,11 @@ def test_archived_runs_hide_from_every_default_query() -> None:
     assert [run.id for run in ml.runs(archived=True)] == [hidden]
     assert [run.id for run in ml.runs("status = 'archived'")] == [hidden]
     assert {run.id for run in ml.runs("archived = true or params.lr > 0")} == {hidden, shown}
+    assert [run.id for run in ml.runs("params.lr > 0 and status in ('archived', 'completed')")] == [
+        shown,
+        hidden,
+    ]
+    assert [run.id for run in ml.runs("tags.status != 'archived' or params.lr > 0")] == [shown]
     ml.archive_runs(shown)
     assert (ml.last_run(), ml.best_run(metric="acc")) == (None, None)
     assert isinstance(ml.run(hidden), Run)

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chachaml.core.changes import Change, ParamsLogged, RunEdited, RunError, TagsSet
+from chachaml.core.errors import BadValue
 from chachaml.core.model import RunQuery
 from chachaml.core.query import Expression, Order, parse
 from chachaml.core.values import canonical
+from chachaml.store import filters
 from chachaml.store.memory import MemoryStore
 from chachaml.store.protocol import Store
 from chachaml.store.sqlite import open_sqlite
@@ -107,6 +109,13 @@ def test_a_search_may_have_very_many_parts(stores: Stores) -> None:
     for text in (many, f"params.lr in ({','.join(map(str, range(2000)))})", many.replace(" or ", " and ")):
         wanted = {"filter": parse(text), "archived": None, "limit": 100}
         assert ids_of(stores[0], **wanted) == ids_of(stores[1], **wanted)
+
+
+def test_a_search_that_takes_too_long_is_given_up(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "PATIENCE", -1.0)
+    with pytest.raises(BadValue, match="took longer than"):
+        ids_of(stores[1], filter=parse("name ~ 'x'"))
+    assert ids_of(stores[1], filter=parse("params.lr = 1"))
 
 
 def test_a_condition_and_its_opposite_share_no_run_and_leave_only_those_without_the_field(
