@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from chachaml import connection as connections
 from chachaml import current
@@ -91,6 +91,7 @@ def start_run(
         MissingExtra: System metrics were asked for, and psutil is not installed.
         ForeignFile, SchemaTooNew: The store's file is not one for this chachaml.
     """
+    wanted = _Capture.wanted(capture, capture_diff, system_metrics, console)
     if resume is not None:
         if experiment or name or tags or parent or created_by:
             raise BadValue("a resumed run keeps its experiment, name, tags, parent and creator")
@@ -104,31 +105,60 @@ def start_run(
         _sites[id(run)] = site
     current.start_plain(run)
     if run.owner and run.connection.keeps:
-        _capture(run, capture, capture_diff, system_metrics, console)
+        wanted.begin(run)
     return run
 
 
-def _capture(
-    run: LiveRun,
-    capture: bool | None,
-    diff: bool | None,
-    system_metrics: bool | float | None,
-    console: bool | None,
-) -> None:
-    """Begin to capture what the arguments, or else the settings, ask for."""
-    if configuration.flag("capture") if capture is None else capture:
+class _Capture(NamedTuple):
+    """What is to be captured of a run: arguments come before settings."""
+
+    environment: bool
+    diff: bool
+    system_every: float
+    console: int
+    """Characters to keep; 0 for none."""
+
+    @classmethod
+    def wanted(
+        cls,
+        environment: bool | None,
+        diff: bool | None,
+        system_metrics: bool | float | None,
+        console: bool | None,
+    ) -> _Capture:
+        """Return it; asked for before the run starts, since a setting may make no sense.
+
+        Raises:
+            BadValue: A setting makes no sense.
+            MissingExtra: System metrics are wanted, and psutil is not installed.
+        """
+        every = configuration.number("system_metrics") if system_metrics is None else system_metrics
+        if not every >= 0:
+            raise BadValue(f"system_metrics is a number of seconds, not {every!r}")
+        if every:
+            from chachaml.capture.system import require_psutil
+
+            require_psutil()
+        keeps = configuration.flag("console") if console is None else console
+        return cls(
+            environment=configuration.flag("capture") if environment is None else environment,
+            diff=configuration.flag("capture_diff") if diff is None else diff,
+            system_every=_SAMPLE_EVERY if every is True else float(every),
+            console=int(configuration.number("console_limit")) if keeps else 0,
+        )
+
+    def begin(self, run: LiveRun) -> None:
+        """Capture from now on."""
+        if not (self.environment or self.system_every or self.console):
+            return
         from chachaml import capturing
 
-        capturing.begin(run, diff=configuration.flag("capture_diff") if diff is None else diff)
-    every = configuration.number("system_metrics") if system_metrics is None else system_metrics
-    if every:
-        from chachaml import capturing
-
-        capturing.sample_system(run, _SAMPLE_EVERY if every is True else float(every))
-    if configuration.flag("console") if console is None else console:
-        from chachaml import capturing
-
-        capturing.save_console(run, int(configuration.number("console_limit")))
+        if self.environment:
+            capturing.begin(run, diff=self.diff)
+        if self.system_every:
+            capturing.sample_system(run, self.system_every)
+        if self.console:
+            capturing.save_console(run, self.console)
 
 
 def _start(

@@ -37,6 +37,17 @@ def test_system_metrics_without_psutil_say_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "pip install 'chachaml[system]'" in done.stdout
+    assert ml.last_run() is None
+
+
+def test_a_setting_that_makes_no_sense_starts_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHACHAML_CONSOLE", "perhaps")
+    with pytest.raises(BadValue, match="CHACHAML_CONSOLE"):
+        ml.start_run()
+    with pytest.raises(BadValue, match="number of seconds"):
+        ml.start_run(system_metrics=-1, console=False)
+    assert ml.current_run() is None
+    assert ml.last_run() is None
 
 
 # the ends of runs ---------------------------------------------------------------------------------

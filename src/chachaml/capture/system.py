@@ -9,7 +9,20 @@ from typing import Any
 
 from chachaml.core.errors import MissingExtra
 
-__all__ = ["Sampler"]
+__all__ = ["Sampler", "require_psutil"]
+
+
+def require_psutil() -> Any:
+    """Return psutil.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import psutil
+    except ImportError:
+        raise MissingExtra("system metrics need psutil", "pip install 'chachaml[system]'") from None
+    return psutil
 
 
 class Sampler:
@@ -29,11 +42,7 @@ class Sampler:
     """
 
     def __init__(self, log: Callable[[dict[str, float], int], None], every: float) -> None:
-        try:
-            import psutil
-        except ImportError:
-            raise MissingExtra("system metrics need psutil", "pip install 'chachaml[system]'") from None
-        self._psutil: Any = psutil
+        self._psutil = psutil = require_psutil()
         self._log, self._every = log, every
         self._done = threading.Event()
         self._process = psutil.Process()
