@@ -113,6 +113,11 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         about = (logged.name, logged.role, logged.rows, logged.columns, logged.features, logged.digest)
         return cls.from_row(DatasetRow(*about, logged.source, logged.time))
 
+    def __repr__(self) -> str:
+        from chachaml.display import dataset_text
+
+        return dataset_text(self)
+
 
 class Run(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """A run as it was when it was read.

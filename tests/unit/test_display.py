@@ -17,7 +17,7 @@ from chachaml.comparison import Comparison, Section
 from chachaml.core.changes import Conflicted, RunError
 from chachaml.core.model import STATUSES, Status, Summary
 from chachaml.display.words import cells, cut, value_text
-from chachaml.results import Artifact, BestRun, Run, Runs
+from chachaml.results import Artifact, BestRun, Dataset, Run, Runs
 from chachaml.table import Table
 
 START = datetime(2020, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -272,6 +272,18 @@ def hostile_run(status: Status) -> Run:
         summaries={HOSTILE: summary()},
         error=RunError(HOSTILE, HOSTILE, HOSTILE),
         conflicts=(Conflicted("1" * 32, HOSTILE),),
+        datasets=(
+            Dataset(
+                name=HOSTILE,
+                role=HOSTILE,
+                rows=3,
+                columns=None,
+                features=(HOSTILE,),
+                digest="a" * 64,
+                source=HOSTILE,
+                logged=START,
+            ),
+        ),
         artifacts=(
             Artifact(
                 run="1" * 32, name=HOSTILE, size=1, content_type=HOSTILE, format="", digest="", logged=START
@@ -294,7 +306,7 @@ def test_hostile_text_reaches_neither_terminal_nor_page(status: Status) -> None:
         hostile_comparison(run),
         Table({HOSTILE: [HOSTILE, 1], "b": [[HOSTILE], None]}),
     )
-    for text in map(repr, shown):
+    for text in map(repr, (*shown, run.datasets[0], run.artifacts[0])):
         assert text.replace("\n", "").isprintable()
     svg = display.chart_svg([curve([1.0, 2.0], HOSTILE)], title=HOSTILE, x_label="step")
     for html in (*(each._repr_html_() for each in shown), svg):

@@ -14,7 +14,7 @@ from chachaml.display.html import run_html, runs_html
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.svg import chart_svg, sparkline_svg
 from chachaml.display.tables import table_html, table_text
-from chachaml.display.text import artifact_text, run_text, runs_text
+from chachaml.display.text import artifact_text, dataset_text, run_text, runs_text
 from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe, size
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "comparison_text",
     "correction_text",
     "count",
+    "dataset_text",
     "duration",
     "experiment_text",
     "moment",

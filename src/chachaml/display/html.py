@@ -12,7 +12,15 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from chachaml.display.svg import sparkline_svg
-from chachaml.display.text import MAX_ENTRIES, MAX_ROWS, error_text, is_best, shared_metrics, summary_line
+from chachaml.display.text import (
+    MAX_ENTRIES,
+    MAX_ROWS,
+    error_text,
+    is_best,
+    shape_text,
+    shared_metrics,
+    summary_line,
+)
 from chachaml.display.words import (
     code_text,
     count,
@@ -44,11 +52,12 @@ STYLE = """<style>
 .chachaml { overflow-x: auto; font: 13px/1.5 system-ui, sans-serif; color: inherit;
   font-variant-numeric: tabular-nums; }
 .chachaml table { border-collapse: collapse; margin: 0 0 .6em; background: none; }
-.chachaml th, .chachaml td { padding: .2em .9em .2em 0; border: 0; text-align: left; vertical-align: top;
+.chachaml th, .chachaml td { padding: .2em .9em .2em 0; border: 0; text-align: left; vertical-align: baseline;
   border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); background: none;
   white-space: nowrap; max-width: 36em; overflow: hidden; text-overflow: ellipsis; }
 .chachaml th { font-weight: 500; opacity: .65; }
 .chachaml .num { text-align: right; }
+.chachaml td svg { vertical-align: middle; }
 .chachaml .soft { opacity: .65; }
 .chachaml h4 { font-size: 1.15em; font-weight: 600; margin: 0 0 .4em; }
 .chachaml h5 { font-size: 1em; font-weight: 600; margin: .6em 0 .1em; }
@@ -132,6 +141,7 @@ def run_html(run: Run, curves: Mapping[str, Sequence[float]] | None = None) -> s
             html_table((), _facts(run), (False, False)),
             *_section("params", len(run.params), _params(run.params)),
             *_section("metrics", len(run.metrics), _metrics(run, curves or {})),
+            *_section("datasets", len(run.datasets), _datasets(run)),
             *_section("artifacts", len(run.artifacts), _artifacts(run)),
             *_note(run),
             *_trouble(run),
@@ -190,6 +200,19 @@ def _metric_row(run: Run, key: str) -> list[str]:
         return [name, last, "", "", "", "", ""]
     extremes = (summary.min, summary.min_step, summary.max, summary.max_step)
     return [name, last, *("" if v is None else number(v) for v in extremes), f"{summary.count:,}"]
+
+
+def _datasets(run: Run) -> str:
+    rows = (
+        [
+            text(one.name, 120),
+            text(one.role, 40),
+            text(shape_text(one)),
+            f"<code>{text(one.digest[:12])}</code>",
+        ]
+        for one in run.datasets[:MAX_ENTRIES]
+    )
+    return html_table((), rows, (False, False, True, False))
 
 
 def _artifacts(run: Run) -> str:

@@ -28,9 +28,17 @@ from chachaml.display.words import (
 if TYPE_CHECKING:
     from chachaml.core.changes import RunError
     from chachaml.core.model import Summary
-    from chachaml.results import Artifact, BestRun, Run, Runs
+    from chachaml.results import Artifact, BestRun, Dataset, Run, Runs
 
-__all__ = ["artifact_text", "is_best", "run_text", "runs_text", "shared_metrics"]
+__all__ = [
+    "artifact_text",
+    "dataset_text",
+    "is_best",
+    "run_text",
+    "runs_text",
+    "shape_text",
+    "shared_metrics",
+]
 
 GAP = "  "
 MAX_ROWS = 60
@@ -198,6 +206,7 @@ def run_text(
         *_facts(run, room, paint),
         *_params(run.params, room, paint),
         *_metrics(run, room, paint, sparks or {}),
+        *_datasets(run, room, paint),
         *_artifacts(run, room, paint),
         *_note(run, room, paint),
         *_trouble(run, room, paint),
@@ -305,6 +314,34 @@ def _points(summary: Summary | None) -> str:
         return ""
     odd = [f"{amount:,} {kind}" for amount, kind in ((summary.nans, "NaN"), (summary.infs, "inf")) if amount]
     return f"{summary.count:,}" + (f" ({', '.join(odd)})" if odd else "")
+
+
+def _datasets(run: Run, room: int, paint: Paint) -> Iterator[str]:
+    if not run.datasets:
+        return
+    yield _heading("datasets", len(run.datasets), paint)
+    shown = run.datasets[:MAX_ENTRIES]
+    columns = [
+        Column("name", [safe(one.name) for one in shown], floor=12),
+        Column("role", [safe(one.role) for one in shown]),
+        Column("size", [shape_text(one) for one in shown], right=True),
+        Column("hash", [one.digest[:12] for one in shown], style="dim"),
+    ]
+    yield from table(columns, room, paint, indent="  ")
+    yield from _hidden(len(run.datasets), "run.datasets", paint)
+
+
+def shape_text(data: Dataset) -> str:
+    """Return how large data is, as far as that is known."""
+    known = [count(data.rows, "row")] if data.rows is not None else []
+    known += [count(data.columns, "column")] if data.columns is not None else []
+    return ", ".join(known)
+
+
+def dataset_text(data: Dataset) -> str:
+    """Return a data set in a line."""
+    facts = (safe(data.role), shape_text(data), data.digest[:12], safe(data.source))
+    return f"<data set {safe(data.name) or '(without a name)'}: {', '.join(filter(None, facts))}>"
 
 
 def _artifacts(run: Run, room: int, paint: Paint) -> Iterator[str]:
