@@ -116,7 +116,8 @@ def _with_known_keys(error: BadQuery, store: Store) -> BadQuery:
 
 
 def _tell_unknown_keys(store: Store, query: RunQuery) -> None:
-    asked = [] if query.filter is None else [f for f in fields_of(query.filter) if f.kind != "attribute"]
+    keyed = ("metric", "param", "tag")
+    asked = [] if query.filter is None else [f for f in fields_of(query.filter) if f.kind in keyed]
     if not asked:
         return
     known = store.keys()

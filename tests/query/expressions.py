@@ -49,6 +49,7 @@ def _patterns(fields: st.SearchStrategy[Field]) -> st.SearchStrategy[Any]:
     return like | st.builds(Compare, fields, st.just("~"), st.sampled_from(REGEXES))
 
 
+_datasets = st.builds(Field, st.just("dataset"), st.sampled_from(["name", "role", "digest", "source"]))
 _status = st.just(Field("attribute", "status"))
 _statuses = st.sampled_from(["running", "completed", "failed", "archived"])
 _flags = st.builds(
@@ -60,11 +61,11 @@ _conditions = (
     _tests(_metrics, _numbers)
     | _tests(_params, _numbers | _words)
     | _tests(_tags, _numbers | _words)
-    | _tests(_texts, _words)
+    | _tests(_texts | _datasets, _words)
     | _tests(_times, st.integers(0, 2_000))
     | _tests(st.just(Field("attribute", "duration")), st.sampled_from([0.0, 1e-5, 2.5]))
     | _tests(_status, _statuses)
-    | _patterns(_params | _tags | _texts)
+    | _patterns(_params | _tags | _texts | _datasets)
     | st.builds(IsNan, _metrics | _params)
     | _flags
     | _truths

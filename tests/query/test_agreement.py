@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from chachaml.core.changes import Change, ParamsLogged, RunEdited, RunError, TagsSet
+from chachaml.core.changes import Change, DatasetLogged, ParamsLogged, RunEdited, RunError, TagsSet
 from chachaml.core.errors import BadValue
 from chachaml.core.model import RunQuery
 from chachaml.core.query import Expression, Order, parse
@@ -62,6 +62,9 @@ def _changes() -> Iterator[Change]:
         for place, key in enumerate(METRICS):
             if (number * 3 + place) % 5:
                 yield points(run, key, POINTS[(number + place * 2) % len(POINTS)])
+        for place in range(number % 3):
+            role = ("train", "x")[(number + place) % 2]
+            yield DatasetLogged(run, 1, TAG_VALUES[(number + place) % 5], role, digest="1", source="relu")
         if number % 4 == 1:
             error = RunError("ValueError", "x is not 1", "...") if number % 8 == 1 else None
             yield ended(run, number * 40, "failed" if error else "completed", error=error)

@@ -56,6 +56,8 @@ TEAM, STARTED = Field("tag", "team"), Field("attribute", "started")
         ("status = FINISHED", Compare(Field("attribute", "status"), "=", "completed")),
         ("run_name = 'x'", Compare(Field("attribute", "name"), "=", "x")),
         ("archived = false", Compare(Field("attribute", "archived"), "=", False)),
+        ("dataset.name = 'mnist'", Compare(Field("dataset", "name"), "=", "mnist")),
+        ("datasets.context in ('train')", In(Field("dataset", "role"), ("train",))),
         ("note ~ 'todo|fixme'", Compare(Field("tag", "note"), "~", "todo|fixme")),
     ],
 )
@@ -92,6 +94,7 @@ def test_orders() -> None:
         ("archived > true", 10, "true or false"),
         ("name ~ '(a+)+$'", 8, "for ever"),
         ("name ~ '['", 8, "regular expression"),
+        ("dataset.size > 3", 1, "name, role, digest, source"),
         ("metrics.acc > 3 ; drop table runs", 17, "';'"),
         ("tags.team = 'open", 13, "quote"),
         ("", 1, "expected a field"),

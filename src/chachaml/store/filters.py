@@ -166,6 +166,8 @@ def _lacks(field: Field, opposite: bool, each: bool) -> Sql:
 
 def _holders(field: Field, test: Sql) -> Sql:
     """Return where the runs are that have a key and whose value there meets `test`."""
+    if field.kind == "dataset":
+        return f"FROM datasets WHERE ({test[0]})", test[1]
     there = _PRESENT.get(field.part, "1") if field.kind == "metric" else "1"
     return f"FROM {_table(field)} WHERE key = {_KEY} AND {there} AND ({test[0]})", [field.key, *test[1]]
 
@@ -201,6 +203,8 @@ def _compare(field: Field, op: str, value: Any) -> Sql:
     """Return a test that is never NULL."""
     if op in ("like", "ilike", "~"):
         return f"text_matches('{op}', {_text(field)}, ?)", [str(value)]
+    if field.kind == "dataset":
+        return f"{_text(field)} {op} ?", [value]
     if field.kind == "attribute":
         return _compare_attribute(field, op, value)
     if field.kind == "metric":
@@ -246,14 +250,16 @@ def _one_of(field: Field, values: tuple[Value, ...]) -> Sql:
     """Return that an attribute is one of some texts, of which there may be many."""
     among = "IN (SELECT value FROM json_each(?))"
     bound = [msgspec.json.encode(values).decode()]
-    if field.key == "experiment":
+    if field == Field("attribute", "experiment"):
         return f"runs.experiment IN (SELECT no FROM experiments WHERE name {among})", bound
-    return f"{_ATTRIBUTES[field.key]} {among}", bound
+    return f"{_text(field)} {among}", bound
 
 
 def _text(field: Field) -> str:
     if field.kind == "attribute":
         return _ATTRIBUTES[field.key]
+    if field.kind == "dataset":
+        return f"datasets.{field.key}"
     return _PARAM_TEXT if field.kind == "param" else "value"
 
 

@@ -538,7 +538,9 @@ def _matches(run: _Run, query: RunQuery) -> bool:
         all(want is None or getattr(row, name) == want for name, want in wanted.items())
         and query.archived in (None, row.archived is not None)
         and (not query.text_id or row.id.startswith(query.text_id) or short(row.id).startswith(query.text_id))
-        and (query.filter is None or matches(query.filter, _filled(run)))
+        and (
+            query.filter is None or matches(query.filter, replace(_filled(run), datasets=tuple(run.datasets)))
+        )
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 __all__ = [
     "ATTRIBUTES",
+    "DATASET",
     "PARTS",
     "And",
     "Attribute",
@@ -21,6 +22,7 @@ __all__ = [
     "In",
     "IsNan",
     "IsNull",
+    "Kind",
     "Not",
     "Operator",
     "Or",
@@ -29,7 +31,7 @@ __all__ = [
     "fields_of",
 ]
 
-Kind = Literal["metric", "param", "tag", "attribute"]
+Kind = Literal["metric", "param", "tag", "attribute", "dataset"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like", "ilike", "~"]
 Value = float | int | str | bool
 
@@ -59,11 +61,14 @@ ATTRIBUTES: dict[str, Attribute] = {
 }
 """What every run has, and of which kind it is. Times are microseconds since 1970 inside."""
 
+DATASET = ("name", "role", "digest", "source")
+"""What is known of the data that a run used, all texts; a condition is met if any data set meets it."""
+
 _BARE = re.compile(r"[^\W\d][\w/:@$+-]*(\.[\w/:@$+-]+)*")
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What a condition is about: a metric, param or tag by its key, or an attribute by its name."""
+    """What a condition is about: a metric, param or tag by its key, or an attribute or data set's by name."""
 
     kind: Kind
     key: str
@@ -74,6 +79,8 @@ class Field(msgspec.Struct, frozen=True):
         """Of which kind its values are; those of params and tags may be any."""
         if self.kind == "metric":
             return "number"
+        if self.kind == "dataset":
+            return "text"
         return ATTRIBUTES[self.key] if self.kind == "attribute" else "any"
 
     def __str__(self) -> str:

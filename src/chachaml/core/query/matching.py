@@ -57,6 +57,9 @@ def matches(expression: Expression, run: RunRow, *, opposite: bool = False) -> b
             return matches(part, run, opposite=not opposite)
         case IsNull(field):
             return (_value(field, run) is _MISSING) is not opposite
+        case IsNan() | Compare() | In() if expression.field.kind == "dataset":
+            values = [getattr(data, expression.field.key) for data in run.datasets]
+            return any(_holds(expression, value) is not opposite for value in values)
         case IsNan() | Compare() | In():
             value = _value(expression.field, run)
             return value is not _MISSING and _holds(expression, value) is not opposite
@@ -81,6 +84,8 @@ def _value(field: Field, run: RunRow) -> Any:
         return run.params.get(field.key, _MISSING)
     if field.kind == "tag":
         return run.tags.get(field.key, _MISSING)
+    if field.kind == "dataset":
+        return run.datasets or _MISSING
     return _attribute(field.key, run)
 
 

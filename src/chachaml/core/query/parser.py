@@ -7,12 +7,13 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple, NoReturn, cast
+from typing import NamedTuple, NoReturn, cast
 
 from chachaml.core.errors import BadQuery, BadValue
 from chachaml.core.model import STATUSES
 from chachaml.core.query.expressions import (
     ATTRIBUTES,
+    DATASET,
     PARTS,
     And,
     Compare,
@@ -21,6 +22,7 @@ from chachaml.core.query.expressions import (
     In,
     IsNan,
     IsNull,
+    Kind,
     Not,
     Operator,
     Or,
@@ -31,7 +33,7 @@ from chachaml.core.query.patterns import check_pattern
 
 __all__ = ["parse", "parse_order"]
 
-_ENTITIES: dict[str, Literal["metric", "param", "tag", "attribute"]] = {
+_ENTITIES: dict[str, Kind] = {
     "metric": "metric",
     "metrics": "metric",
     "param": "param",
@@ -44,6 +46,8 @@ _ENTITIES: dict[str, Literal["metric", "param", "tag", "attribute"]] = {
     "attributes": "attribute",
     "attr": "attribute",
     "run": "attribute",
+    "dataset": "dataset",
+    "datasets": "dataset",
 }
 
 _ALIASES = {
@@ -242,11 +246,19 @@ class _Parser:
             return self._attribute(".".join(name for name, _ in names), token)
         if entity == "attribute":
             return self._attribute(names[1][0], token)
+        if entity == "dataset":
+            return self._dataset(names[1:], token)
         keys = names[1:]
         part = keys[-1][0].lower() if entity == "metric" and len(keys) > 1 and not keys[-1][1] else ""
         if part in PARTS:
             return Field("metric", ".".join(name for name, _ in keys[:-1]), part)
         return Field(entity, ".".join(name for name, _ in keys))
+
+    def _dataset(self, names: list[tuple[str, bool]], token: _Token) -> Field:
+        key = {"context": "role", "hash": "digest"}.get(names[0][0].lower(), names[0][0].lower())
+        if len(names) != 1 or key not in DATASET:
+            self._fail("of data sets there are: " + ", ".join(DATASET), token.at)
+        return Field("dataset", key)
 
     def _attribute(self, name: str, token: _Token) -> Field:
         found = _ALIASES.get(name.lower(), name.lower())
@@ -266,7 +278,10 @@ class _Parser:
 
     def order(self) -> Order:
         """Read a field and its direction."""
+        at = self._next.at
         field = self.field()
+        if field.kind == "dataset":
+            self._fail("a run may have several data sets, so runs have no order by them", at)
         way = self.take("path", "asc", "desc")
         return Order(field, descending=bool(way and way.word == "desc"))
 
