@@ -221,12 +221,17 @@ class BestRun(Run, frozen=True, kw_only=True):
 class Runs(Shown, Sequence[Run]):
     """Runs in the order asked for; prints as a table.
 
-    ``more`` tells whether the store holds more that match than the limit let through.
+    ``next`` is what `chachaml.runs` takes as ``after`` for the runs behind these; empty at the end.
     """
 
-    def __init__(self, runs: Sequence[Run], *, more: bool = False) -> None:
+    def __init__(self, runs: Sequence[Run], *, next: str = "") -> None:  # noqa: A002 - as the attribute
         self._runs = tuple(runs)
-        self.more = more
+        self.next = next
+
+    @property
+    def more(self) -> bool:
+        """Whether the store holds more that match than the limit let through."""
+        return bool(self.next)
 
     @overload
     def __getitem__(self, index: int) -> Run: ...

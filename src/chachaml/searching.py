@@ -60,7 +60,7 @@ def find(store: Store, query: RunQuery, limit: int) -> Runs:
     page = store.find_runs(replace(query, limit=limit, with_values=True))
     if not page.runs:
         _tell_unknown_keys(store, query)
-    return Runs([Run.from_row(row) for row in page.runs], more=bool(page.next))
+    return Runs([Run.from_row(row) for row in page.runs], next=page.next or "")
 
 
 def narrowed(query: RunQuery, also: Expression | None) -> RunQuery:

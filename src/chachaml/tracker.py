@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import overload
 
+from msgspec.structs import replace
+
 from chachaml import current, lifecycle, searching
 from chachaml.connection import at, connection
 from chachaml.core import settings
@@ -66,6 +68,7 @@ def runs(
     parent: AnyRun | None = None,
     archived: bool | None = False,
     limit: int = 100,
+    after: str = "",
 ) -> Runs:
     """Return runs, newest first; every condition given must hold.
 
@@ -81,10 +84,11 @@ def runs(
         archived: False hides archived runs, unless the filter asks for them; True shows these alone,
             None both.
         limit: At most so many; the result's ``more`` says whether there are others.
+        after: Go on behind an earlier result, by its ``next``; all else must be as it was then.
 
     Raises:
         BadQuery: A filter or order that makes no sense; the error shows where.
-        BadValue: An unknown status, or a limit below 1.
+        BadValue: An unknown status, a limit below 1, or an ``after`` that is none of this order.
         NotFound: No such parent.
     """
     store = connection().ready()
@@ -100,7 +104,7 @@ def runs(
         parent=parent_id,
         archived=archived,
     )
-    return searching.find(store, query, limit)
+    return searching.find(store, replace(query, cursor=after), limit)
 
 
 def search_runs(

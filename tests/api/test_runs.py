@@ -300,6 +300,8 @@ def test_runs_are_found_newest_first_with_a_word_when_there_are_more() -> None:
     assert [run.name for run in ml.runs(experiment="odd")] == ["run-3", "run-1"]
     few = ml.runs(limit=2, created_by="maria")
     assert (len(few), few.more, ml.runs().more) == (2, True, False)
+    rest = ml.runs(created_by="maria", after=few.next)
+    assert [*few, *rest] == [*ml.runs(created_by="maria")]
     assert ml.runs(created_by="tomas") == ml.runs(experiment="none")
     assert (len(ml.runs(status="completed")), len(ml.runs(status="archived"))) == (5, 0)
     with pytest.raises(BadValue, match="one of: running"):

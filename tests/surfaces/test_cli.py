@@ -86,12 +86,14 @@ def test_runs_are_filtered(folder: Path) -> None:
     assert len(document(folder, "runs", "-e", "iris")["runs"]) == 4
     sweep = document(folder, "runs", "--name", "sweep")["runs"][0]["id"]
     assert len(document(folder, "runs", "--parent", sweep[-8:])["runs"]) == 3
-    assert document(folder, "runs", "--by", "nobody") == {"runs": [], "more": False}
+    assert document(folder, "runs", "--by", "nobody") == {"runs": [], "next": None}
     assert "no runs here" in chachaml(folder, "runs", "--by", "nobody")
 
 
 def test_a_limit_says_how_to_get_more(folder: Path) -> None:
-    assert document(folder, "runs", "-n", "2")["more"] is True
+    few = document(folder, "runs", "-n", "2")
+    rest = document(folder, "runs", "--after", few["next"])
+    assert (len(few["runs"]), len(rest["runs"]), rest["next"]) == (2, 3, None)
     assert "ask with --limit 20" in chachaml(folder, "runs", "-n", "2")
 
 
@@ -130,7 +132,7 @@ def test_curves_of_several_runs_are_drawn_over_each_other(folder: Path) -> None:
     text = chachaml(folder, "plot", *ids, "loss", "--log", "--height", "8")
     assert len(text.splitlines()) == 1 + 8 + 2 + 3
     assert "++ lr=0.1" in text
-    points = document(folder, "plot", *ids, "loss")["series"]
+    points = document(folder, "plot", *ids, "loss")
     assert [series["total"] for series in points] == [40, 40, 40]
     assert points[0]["steps"] == list(range(40))
 
@@ -242,7 +244,7 @@ def test_the_demo_trains_and_shows_its_runs(tmp_path: Path) -> None:
     store = str(tmp_path / "here" / "chachaml.db")
     best = document(tmp_path, "--store", store, "best", "val/accuracy")
     assert best["metric_value"] > 0.95
-    losses = document(tmp_path, "--store", store, "plot", best["id"], "val/loss")["series"][0]["values"]
+    losses = document(tmp_path, "--store", store, "plot", best["id"], "val/loss")[0]["values"]
     assert losses[-1] < losses[0]
     kept = {one["name"]: one for one in document(tmp_path, "--store", store, "artifacts", "ls", best["id"])}
     assert kept["confusion.png"]["content_type"] == "image/png"

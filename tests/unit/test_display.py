@@ -193,10 +193,10 @@ def test_a_table_keeps_to_the_width(width: int) -> None:
 
 def test_runs_say_when_there_are_more_and_how_to_get_them() -> None:
     runs = [a_run(i) for i in range(100)]
-    assert "limit=1000" in display.runs_text(Runs(runs, more=True))
+    assert "limit=1000" in display.runs_text(Runs(runs, next="x"))
     assert "limit" not in display.runs_text(Runs(runs))
     assert "... and 40 more runs: slice them, for example runs[60:120]" in display.runs_text(Runs(runs))
-    assert "limit=1000" in display.runs_html(Runs(runs, more=True))
+    assert "limit=1000" in display.runs_html(Runs(runs, next="x"))
 
 
 def test_empty_runs_say_so() -> None:

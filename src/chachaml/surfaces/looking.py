@@ -4,90 +4,69 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 import chachaml as ml
 from chachaml.core.errors import BadValue, NotFound
-from chachaml.core.model import STATUSES
 from chachaml.display import comparison_text, run_text, runs_text, size, table_text
 from chachaml.looking import sparks
+from chachaml.ops import runs, store
+from chachaml.ops.runs import RunPage
 from chachaml.results import Runs
 from chachaml.surfaces import output
-from chachaml.surfaces.commands import (
-    cli,
-    complete_experiment,
-    complete_metric,
-    complete_run,
-    examples,
-    reads,
-)
+from chachaml.surfaces.commands import cli, complete_run, examples, reads
+from chachaml.surfaces.generating import command, parameters
 
 __all__: list[str] = []
 
 WATCH_EVERY = 1.0
 
-experiment_option = click.option(
-    "-e", "--experiment", shell_complete=complete_experiment, help="Only runs of this experiment."
-)
-limit_option = click.option(
-    "-n", "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many."
-)
 
-
-@cli.command(epilog=examples("chachaml runs -e digits -s failed", "chachaml runs --by ada -n 10 --json"))
-@experiment_option
-@click.option("-s", "--status", type=click.Choice([*STATUSES, "archived"]), help="Only runs in this status.")
-@click.option("--name", help="Only runs of this name.")
-@click.option("--by", "created_by", metavar="USER", help="Only runs that USER started.")
-@click.option("--parent", metavar="ID", shell_complete=complete_run, help="Only children of this run.")
-@limit_option
-@reads
-def runs(limit: int, as_json: bool, **filters: Any) -> None:
-    """List runs, the newest first."""
-    _print_runs(ml.runs(**filters, limit=limit), limit, as_json=as_json)
-
-
-@cli.command(
-    epilog=examples(
-        'chachaml search "metrics.acc > 0.9 and params.lr <= 0.01"',
-        'chachaml search "started > -7d and status = failed" --order "duration desc"',
-    )
-)
-@click.argument("filter")
-@click.option("--order", "order_by", metavar="FIELDS", help='Such as "metrics.loss asc, started desc".')
-@experiment_option
-@click.option("--archived", is_flag=True, help="Only archived runs.")
-@limit_option
-@reads
-def search(filter: str, archived: bool, limit: int, as_json: bool, **more: Any) -> None:
-    """List the runs that meet FILTER, in the search language."""
-    _print_runs(ml.runs(filter, **more, archived=archived, limit=limit), limit, as_json=as_json)
-
-
-def _print_runs(found: Runs, limit: int, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json({"runs": found.to_dicts(), "more": found.more})
-        return
+def _print_runs(page: RunPage) -> None:
+    found = Runs(page.runs, next=page.next or "")
     paint = output.paint_for(sys.stdout)
-    click.echo(runs_text(found, width=output.width(), paint=paint, rows=limit, option="--limit "))
+    click.echo(runs_text(found, width=output.width(), paint=paint, rows=len(found), option="--limit "))
+
+
+command(
+    cli,
+    runs.list_runs,
+    "runs",
+    options=("experiment", "status", "name", "created_by", "parent", "limit", "after"),
+    show=_print_runs,
+    epilog="chachaml runs -e digits -s failed\nchachaml runs --by ada -n 10 --json",
+)
+command(
+    cli,
+    runs.list_runs,
+    "search",
+    "filter",
+    options=("order_by", "experiment", "archived", "limit", "after"),
+    about="List the runs that meet FILTER, in the search language.",
+    show=_print_runs,
+    epilog="""\
+chachaml search "metrics.acc > 0.9 and params.lr <= 0.01"
+chachaml search "started > -7d and status = failed" --order "duration desc\"""",
+)
 
 
 @cli.command(epilog=examples("chachaml show 3f9a1c42", "chachaml show 3f9a1c42 --json | jq .params"))
-@click.argument("id", shell_complete=complete_run)
+@parameters(runs.get_run, "run_id")
 @click.option("--console", is_flag=True, help="Print what the run printed.")
 @reads
-def show(id: str, console: bool, as_json: bool) -> None:  # noqa: A002 - the argument's name in --help
+def show(run_id: str, console: bool, as_json: bool) -> None:
     """Show one run in full. ID is a run's id, its short form, or the beginning of it."""
     if console:
-        click.echo(ml.console(id), nl=False)
+        click.echo(ml.console(run_id), nl=False)
         return
-    run = ml.run(id)
-    if as_json:
-        output.print_json(run)
-        return
+    run = runs.get_run(run_id)
+    output.print_json(run) if as_json else _print_run(run)
+
+
+def _print_run(run: ml.Run) -> None:
     click.echo(_whole(run))
 
 
@@ -127,63 +106,47 @@ def _redraw(now: str, before: str, *, as_json: bool) -> None:
     click.echo(now)
 
 
-@cli.command(
-    epilog=examples(
-        "chachaml best val/accuracy -e digits", "chachaml best loss --min --json | jq .metric_value"
-    )
+command(
+    cli,
+    runs.best_run,
+    "best",
+    "metric",
+    flags=("direction",),
+    show=_print_run,
+    epilog="chachaml best val/accuracy -e digits\nchachaml best loss --min --json | jq .metric_value",
 )
-@click.argument("metric", shell_complete=complete_metric)
-@click.option("--filter", help="Only among runs that meet this.")
-@experiment_option
-@click.option("--min/--max", "lowest", help="The lowest or the highest value wins.  [default: max]")
-@reads
-def best(metric: str, filter: str | None, experiment: str | None, lowest: bool, as_json: bool) -> None:
-    """Show the run that reached the best value of METRIC."""
-    run = ml.best_run(filter, experiment=experiment, metric=metric, direction="min" if lowest else "max")
-    if run is None:
-        where = f" of experiment {experiment}" if experiment else ""
-        raise NotFound(f"no run{where} has a finite value of metric {metric!r}", _metrics_hint(experiment))
-    if as_json:
-        output.print_json(run)
-        return
-    click.echo(_whole(run))
 
 
-def _metrics_hint(experiment: str | None) -> str:
-    newest = ml.runs(experiment=experiment, limit=20)
-    keys = sorted({key for run in newest for key in run.metrics})
-    return f"metrics of the newest runs: {', '.join(keys[:12])}" if keys else ""
+def _print_comparison(compared: runs.Compared) -> None:
+    paint = output.paint_for(sys.stdout)
+    # From the ids: what is printed names the runs, what JSON gives does not.
+    click.echo(comparison_text(ml.compare_runs(compared.runs), width=output.width(), paint=paint))
 
 
-@cli.command(epilog=examples("chachaml compare 3f9a1c42 77d0e5b1", "chachaml compare 3f9a 77d0 --json"))
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_run)
-@reads
-def compare(ids: tuple[str, ...], as_json: bool) -> None:
-    """Show runs side by side: what they share, and in what they differ."""
-    compared = ml.compare_runs(ids)
-    if as_json:
-        output.print_json(compared.to_dict())
-        return
-    click.echo(comparison_text(compared, width=output.width(), paint=output.paint_for(sys.stdout)))
+command(
+    cli,
+    runs.compare_runs,
+    "compare",
+    "run_ids",
+    show=_print_comparison,
+    epilog="chachaml compare 3f9a1c42 77d0e5b1\nchachaml compare 3f9a 77d0 --json",
+)
 
 
 @cli.command(epilog=examples("chachaml diff 3f9a1c42 77d0e5b1"))
-@click.argument("one", shell_complete=complete_run)
-@click.argument("other", shell_complete=complete_run)
+@parameters(runs.diff_runs, "one", "other")
 @reads
 def diff(one: str, other: str, as_json: bool) -> None:
     """Show only what differs between two runs. The exit code is 1 if something does."""
-    compared = ml.compare(one, other)
-    rows = [row for row in compared.to_table() if row["compares"] != "same"]
+    found = runs.diff_runs(one, other)
     if as_json:
-        output.print_json(rows)
+        output.print_json(found)
     paint = output.paint_for(sys.stdout)
-    for row in rows if not as_json else ():
-        section, key, _, old, new = row.values()
-        click.echo(paint(f"{section}.{key}", "strong"))
-        click.echo(paint(f"  - {_or_nothing(old)}", "failed"))
-        click.echo(paint(f"  + {_or_nothing(new)}", "completed"))
-    if rows:
+    for each in found if not as_json else ():
+        click.echo(paint(f"{each.section}.{each.key}", "strong"))
+        click.echo(paint(f"  - {_or_nothing(each.one)}", "failed"))
+        click.echo(paint(f"  + {_or_nothing(each.other)}", "completed"))
+    if found:
         click.get_current_context().exit(1)
 
 
@@ -194,25 +157,23 @@ def _or_nothing(value: object) -> str:
 @cli.command(
     epilog=examples("chachaml plot 3f9a1c42 loss --log", "chachaml plot 3f9a1c42 77d0e5b1 val/accuracy")
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_run)
-@click.argument("key", shell_complete=complete_metric)
+@parameters(runs.get_series, "run_ids", "metric", options=())
 @click.option("--log", is_flag=True, help="Draw on a logarithmic axis.")
 @click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Moving average.")
 @click.option("--height", type=click.IntRange(min=2, max=200), default=16, show_default=True, help="Lines.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Write an SVG file instead.")
 @reads
 def plot(
-    ids: tuple[str, ...], key: str, log: bool, smooth: float, height: int, svg: Path | None, as_json: bool
+    run_ids: list[str], metric: str, log: bool, smooth: float, height: int, svg: Path | None, as_json: bool
 ) -> None:
-    """Draw the metric KEY of one or several runs in the terminal.
+    """Draw the METRIC of one or several runs in the terminal.
 
     With --json, print at most 1,000 points of each, picked so that extremes stay.
     """
     if as_json:
-        series = [ml.metric(id, key, max_points=1000) for id in ids]  # noqa: A001 - as the argument
-        output.print_json({"series": [one.to_dict() for one in series]})
+        output.print_json(runs.get_series(run_ids, metric))
         return
-    drawn = ml.plot(key, ids, log=log, smooth=smooth)
+    drawn = ml.plot(metric, run_ids, log=log, smooth=smooth)
     if svg:
         click.echo(drawn.save(svg))
         return
@@ -227,8 +188,7 @@ def plot(
     )
 )
 @click.argument("path", default="-")
-@click.option("--filter", help="Only runs that meet this.")
-@experiment_option
+@parameters(runs.export_runs, options=("filter", "experiment"))
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "jsonl", "parquet"]), help="Default: by suffix; csv."
 )
@@ -236,7 +196,7 @@ def plot(
 def export(path: str, filter: str | None, experiment: str | None, kind: str | None, as_json: bool) -> None:
     """Write all runs that match to PATH, or as CSV to standard output; there is no limit."""
     if as_json:
-        output.print_json(ml.export_runs(filter, experiment=experiment))
+        output.print_json(runs.export_runs(filter, experiment))
     elif path == "-":
         if kind == "parquet":
             raise BadValue("Parquet is for files", "name a path")
@@ -246,17 +206,15 @@ def export(path: str, filter: str | None, experiment: str | None, kind: str | No
 
 
 @cli.command(epilog=examples("chachaml query --sql 'SELECT status, count(*) FROM runs GROUP BY status'"))
-@click.option("--sql", "query_text", required=True, help="One SELECT over runs, params, metrics, tags ...")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=1000, show_default=True, help="Rows.")
+@parameters(store.query_sql)
 @reads
-def query(query_text: str, limit: int, as_json: bool) -> None:
+def query(sql: str, limit: int, as_json: bool) -> None:
     """Ask the store in SQL; nothing can be changed."""
-    found = ml.sql(query_text, limit=limit)
     if as_json:
-        output.print_json({"columns": found.columns, "rows": found.to_dicts(), "more": found.more})
+        output.print_json(store.query_sql(sql, limit))
         return
     paint = output.paint_for(sys.stdout)
-    click.echo(table_text(found, width=output.width(), paint=paint, most=limit))
+    click.echo(table_text(ml.sql(sql, limit=limit), width=output.width(), paint=paint, most=limit))
 
 
 @cli.group()
@@ -264,25 +222,24 @@ def artifacts() -> None:
     """List the artifacts of a run, or get them."""
 
 
-@artifacts.command(
-    "ls", epilog=examples("chachaml artifacts ls 3f9a1c42", "chachaml artifacts ls 3f9a plots/")
-)
-@click.argument("id", shell_complete=complete_run)
-@click.argument("prefix", default="")
-@reads
-def list_artifacts(id: str, prefix: str, as_json: bool) -> None:  # noqa: A002
-    """List the artifacts of the run ID whose names start with PREFIX."""
-    found = ml.list_artifacts(id, prefix)
-    if as_json:
-        output.print_json(found)
-        return
+def _print_artifacts(found: Sequence[ml.Artifact]) -> None:
     columns = {
         "name": [one.name for one in found],
         "size": [size(one.size) for one in found],
         "type": [one.content_type for one in found],
     }
-    table = ml.Table(columns, length=len(found))
-    click.echo(table_text(table, width=output.width(), paint=output.paint_for(sys.stdout)))
+    click.echo(output.table(ml.Table(columns, length=len(found))))
+
+
+command(
+    artifacts,
+    store.list_artifacts,
+    "ls",
+    "run_id",
+    "prefix",
+    show=_print_artifacts,
+    epilog="chachaml artifacts ls 3f9a1c42\nchachaml artifacts ls 3f9a plots/",
+)
 
 
 @artifacts.command(

@@ -1,0 +1,20 @@
+"""The operations: one typed function per verb. Commands, HTTP and agents all offer these.
+
+`OPERATIONS` has them by name; one module per noun defines them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chachaml.ops import cleaning, corrections, runs, store
+from chachaml.ops.operation import Effect, Operation, operation
+
+__all__ = ["OPERATIONS", "Effect", "Operation", "operation"]
+
+OPERATIONS: dict[str, Operation[..., Any]] = {
+    one.name: one
+    for module in (runs, corrections, cleaning, store)
+    for one in vars(module).values()
+    if isinstance(one, Operation)
+}

@@ -1,0 +1,200 @@
+"""Operations: what outsiders may give them, how they are described, and that all surfaces say the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from tests.surfaces.test_cli import document, run
+
+import chachaml as ml
+from chachaml.core.errors import BadValue, NotFound
+from chachaml.core.values import json_ready
+from chachaml.ops import OPERATIONS, operation
+
+TRAINING = """
+import chachaml as ml
+for lr in (0.1, 0.01):
+    with ml.start_run("iris", name=f"lr={lr}", tags={"kind": "sweep"}):
+        ml.log_params({"lr": lr, "layers": [8, 8]})
+        ml.log_metric("loss", 1 / lr, 1)
+        ml.log_metric("loss", float("nan"), 2)
+        ml.log_text("notes/a.md", "# a")
+        ml.log_dataset([[1, 2], [3, 4]], name="digits", role="train")
+ml.add_tag(ml.runs()[0].id, "seen", "yes")
+ml.archive_runs(ml.runs()[1].id)
+"""
+
+Case = tuple[str, dict[str, Any], list[str]]
+
+# An operation, arguments for it, and the command that says the same. RUN and OLD stand for two runs' ids.
+CASES: list[Case] = [
+    ("list_runs", {"experiment": "iris"}, ["runs", "-e", "iris"]),
+    ("list_runs", {"archived": None, "limit": 1}, []),
+    ("list_runs", {"filter": "params.lr = 0.01"}, ["search", "params.lr = 0.01"]),
+    ("list_runs", {"status": "archived", "order_by": "params.lr"}, []),
+    ("search_runs", {"metric_key": "loss", "op": ">", "metric_value": 50, "any": True}, []),
+    ("get_run", {"run_id": "RUN"}, ["show", "RUN"]),
+    ("best_run", {"metric": "loss", "direction": "min"}, ["best", "loss", "--min"]),
+    ("compare_runs", {"run_ids": ["RUN", "OLD"]}, ["compare", "RUN", "OLD"]),
+    ("diff_runs", {"one": "RUN", "other": "RUN"}, ["diff", "RUN", "RUN"]),
+    ("export_runs", {"experiment": "iris"}, ["export", "-e", "iris"]),
+    ("get_series", {"run_ids": ["RUN"], "metric": "loss"}, ["plot", "RUN", "loss"]),
+    ("get_series", {"run_ids": ["RUN"], "metric": "loss", "from_step": 2}, []),
+    ("get_datasets", {"run_id": "RUN"}, []),
+    ("get_tags", {"run_id": "RUN"}, ["tag", "RUN"]),
+    ("add_tag", {"run_id": "RUN", "key": "k", "value": "v"}, ["tag", "RUN", "k=v"]),
+    ("remove_tag", {"run_id": "RUN", "key": "kind"}, ["tag", "RUN", "--remove", "kind"]),
+    ("set_note", {"run_id": "RUN", "note": "# Why"}, ["note", "RUN", "# Why"]),
+    ("rename_run", {"run_id": "RUN", "name": "better"}, ["rename", "RUN", "better"]),
+    (
+        "set_param",
+        {"run_id": "RUN", "key": "new", "value": [1, "a"]},
+        ["set-param", "RUN", "new", '[1, "a"]'],
+    ),
+    (
+        "set_param",
+        {"run_id": "RUN", "key": "lr", "value": "auto", "force": True},
+        ["set-param", "RUN", "lr", "auto", "--force"],
+    ),
+    ("delete_param", {"run_id": "RUN", "key": "lr"}, ["delete-param", "RUN", "lr"]),
+    ("delete_metric", {"run_id": "RUN", "key": "loss"}, ["delete-metric", "RUN", "loss"]),
+    ("get_history", {"limit": 1}, ["history", "-n", "1"]),
+    ("get_history", {"run_id": "OLD"}, ["history", "OLD"]),
+    ("undo", {"number": 1}, ["undo", "1"]),
+    ("archive_runs", {"experiment": "iris", "dry_run": True}, ["archive", "-e", "iris", "--dry-run"]),
+    ("restore_runs", {"run_ids": ["OLD"]}, ["restore", "OLD"]),
+    ("move_runs", {"experiment": "wine", "run_ids": ["RUN"]}, ["move", "wine", "RUN"]),
+    ("delete_runs", {"archived": True}, ["delete", "--archived", "--yes"]),
+    ("delete_runs", {"run_ids": ["RUN"], "cascade": True}, ["delete", "RUN", "--cascade", "--yes"]),
+    ("list_experiments", {}, ["experiments"]),
+    (
+        "create_experiment",
+        {"name": "iris", "owner": "ada"},
+        ["create-experiment", "iris", "--owner", "ada"],
+    ),
+    ("list_artifacts", {"run_id": "RUN", "prefix": "notes/"}, ["artifacts", "ls", "RUN", "notes/"]),
+    (
+        "query_sql",
+        {"sql": "SELECT name FROM runs ORDER BY name"},
+        ["query", "--sql", "SELECT name FROM runs ORDER BY name"],
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    run([sys.executable, "-c", TRAINING], folder)
+    return folder
+
+
+@pytest.fixture
+def ids(made: Path, tmp_path: Path) -> dict[str, str]:
+    """Use a copy of the store, and return what the names of its runs stand for."""
+    shutil.copytree(made, tmp_path / "own", dirs_exist_ok=True)
+    ml.connect(tmp_path / "own" / "chachaml.db")
+    return {"RUN": ml.runs()[0].id, "OLD": ml.runs(archived=True)[0].id}
+
+
+def with_ids(ids: dict[str, str], given: Any) -> Any:
+    if isinstance(given, dict):
+        return {key: with_ids(ids, value) for key, value in given.items()}
+    if isinstance(given, list):
+        return [with_ids(ids, value) for value in given]
+    return ids.get(given, given) if isinstance(given, str) else given
+
+
+def as_json(result: object) -> Any:
+    return json.loads(json.dumps(json_ready(msgspec.to_builtins(result)), allow_nan=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"), CASES, ids=[f"{c[0]}-{n}" for n, c in enumerate(CASES)]
+)
+def test_commands_and_operations_say_the_same(
+    name: str, arguments: dict[str, Any], words: list[str], ids: dict[str, str], made: Path, tmp_path: Path
+) -> None:
+    said = as_json(OPERATIONS[name].run(with_ids(ids, arguments)))
+    schema = OPERATIONS[name].output_schema()
+    Draft202012Validator.check_schema(schema)
+    assert said is not None
+    if words:
+        shutil.copytree(made, tmp_path / "theirs")
+        theirs = document(tmp_path / "theirs", *with_ids(ids, words))
+        assert without_times(theirs) == without_times(said)
+
+
+def without_times(said: Any) -> Any:
+    """Leave out when it was done, which differs between two doings."""
+    if isinstance(said, list):
+        return [without_times(one) for one in said]
+    return (
+        {k: without_times(v) for k, v in said.items() if k not in ("time", "created")}
+        if isinstance(said, dict)
+        else said
+    )
+
+
+def test_every_operation_has_a_case() -> None:
+    assert {name for name, _, _ in CASES} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_arguments_are_described(name: str) -> None:
+    schema = OPERATIONS[name].input_schema()
+    Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+    assert all(one["description"] for one in schema.get("properties", {}).values())
+    for _, arguments, _ in (case for case in CASES if case[0] == name):
+        Draft202012Validator(schema).validate(arguments)
+
+
+def test_bad_arguments_are_refused_with_what_is_taken(ids: dict[str, str]) -> None:
+    list_runs = OPERATIONS["list_runs"]
+    with pytest.raises(BadValue, match=r"list_runs: Expected `int`, got `str` - at `\$.limit`"):
+        list_runs.run({"limit": "many"})
+    with pytest.raises(BadValue, match="unknown field `experimnt`") as error:
+        list_runs.run({"experimnt": "iris"})
+    assert "it takes: filter, order_by, experiment" in error.value.hint
+    with pytest.raises(BadValue, match="missing required field `run_id`"):
+        OPERATIONS["get_run"].run({})
+    with pytest.raises(BadValue, match=">= 1"):
+        list_runs.run({"limit": 0})
+    with pytest.raises(NotFound):
+        OPERATIONS["get_run"].run({"run_id": "0000"})
+
+
+def test_a_query_string_gives_texts(ids: dict[str, str]) -> None:
+    found = OPERATIONS["list_runs"].run({"limit": "1", "archived": "true"}, texts=True)
+    assert [one.id for one in found.runs] == [ids["OLD"]]
+    with pytest.raises(BadValue):
+        OPERATIONS["list_runs"].run({"limit": "1"})
+
+
+def test_an_argument_without_a_word_about_it_is_a_mistake() -> None:
+    def silent(key: str) -> None:
+        """Do something.
+
+        Args:
+            other: Not this one.
+        """
+
+    with pytest.raises(TypeError, match="says nothing of key"):
+        operation("read")(silent)
+
+
+def test_effects_say_what_an_operation_may_do(ids: dict[str, str]) -> None:
+    """What is called a read leaves the store as it is."""
+    before = ml.sql("SELECT * FROM runs").to_dicts(), ml.history()
+    for name, arguments, _ in CASES:
+        if OPERATIONS[name].effect == "read":
+            OPERATIONS[name].run(with_ids(ids, arguments))
+    assert (ml.sql("SELECT * FROM runs").to_dicts(), ml.history()) == before
+    assert [one.name for one in OPERATIONS.values() if one.effect == "destructive"] == ["delete_runs"]
