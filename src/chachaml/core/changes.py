@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "AliasMoved",
     "ArtifactLogged",
     "Aspect",
     "Batch",
@@ -23,11 +24,14 @@ __all__ = [
     "ExperimentDescribed",
     "Fact",
     "JournalInfo",
+    "ModelDeleted",
+    "ModelDescribed",
     "OwnerLost",
     "PackagesSeen",
     "ParamsLogged",
     "PointsLogged",
     "Receipt",
+    "RegistryChange",
     "RunDeleted",
     "RunEdited",
     "RunEnded",
@@ -35,8 +39,11 @@ __all__ = [
     "RunJoined",
     "RunResumed",
     "RunStarted",
+    "Stage",
+    "StageMoved",
     "TagsRemoved",
     "TagsSet",
+    "VersionRegistered",
     "decode_change",
     "encode_change",
     "time_of",
@@ -44,6 +51,7 @@ __all__ = [
 
 Fact = str | int | float | bool | list[str]
 EndStatus = Literal["completed", "failed", "interrupted"]
+Stage = Literal["none", "staging", "production", "archived"]
 Aspect = Literal["name", "experiment", "archived", "param", "metric"]
 
 
@@ -219,6 +227,64 @@ class ExperimentDescribed(msgspec.Struct, frozen=True, tag=True, omit_defaults=T
     owner: str | None = None
 
 
+class RegistryChange(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """What a person does to a model: when, who, to which."""
+
+    time: int
+    by: str
+    model: str
+
+
+class VersionRegistered(RegistryChange, frozen=True):
+    """An artifact of a run becomes the next version of a model, which is made if it is new."""
+
+    id: str
+    """The client's own id of the version, 32 hex digits, by which it finds its number."""
+    run: str
+    artifact: str
+    stage: Stage = "none"
+    description: str = ""
+    model_description: str = ""
+    """Of a model that is new."""
+    tags: dict[str, str] = {}
+    comment: str = ""
+    about: str = ""
+    """JSON object: signature, requirements and the like; '' for nothing."""
+
+
+class ModelDescribed(RegistryChange, frozen=True):
+    """What a model, or one version of it, is about; None leaves what is there, a tag's removes it."""
+
+    version: int | None = None
+    description: str | None = None
+    note: str | None = None
+    """In Markdown; of a model only."""
+    tags: dict[str, str | None] = {}
+
+
+class StageMoved(RegistryChange, frozen=True):
+    """A version goes to a stage; the production version before it is archived."""
+
+    version: int
+    stage: Stage
+    comment: str = ""
+
+
+class AliasMoved(RegistryChange, frozen=True):
+    """A name for one version of a model now means this one; None takes the name away."""
+
+    alias: str
+    version: int | None
+    comment: str = ""
+
+
+class ModelDeleted(RegistryChange, frozen=True):
+    """A person deletes one version of a model, or with None the model; what is in production by force."""
+
+    version: int | None = None
+    force: bool = False
+
+
 class OwnerLost(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """The process behind a journal is gone: the runs that it still owns have crashed."""
 
@@ -243,6 +309,11 @@ Change = (
     | RunEdited
     | RunDeleted
     | ExperimentDescribed
+    | VersionRegistered
+    | ModelDescribed
+    | StageMoved
+    | AliasMoved
+    | ModelDeleted
     | OwnerLost
 )
 

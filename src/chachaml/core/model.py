@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chachaml.core.changes import RunError
+from chachaml.core.changes import RunError, Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,8 @@ __all__ = [
     "DatasetRow",
     "ExperimentRow",
     "HistoryRow",
+    "ModelRow",
+    "MoveRow",
     "Page",
     "RunQuery",
     "RunRow",
@@ -34,6 +36,7 @@ __all__ = [
     "Status",
     "StoreInfo",
     "Summary",
+    "VersionRow",
 ]
 
 Status = Literal["running", "completed", "failed", "interrupted", "crashed"]
@@ -212,6 +215,62 @@ class ConsoleRow(msgspec.Struct, frozen=True):
     stream: str
     line: int
     text: str
+
+
+class ModelRow(msgspec.Struct, frozen=True):
+    """A model: a name for versions, which count from 1. ``newest`` is the highest number ever given."""
+
+    name: str
+    description: str
+    note: str
+    tags: dict[str, str]
+    created: int
+    created_by: str
+    newest: int
+    versions: int
+    production: int | None
+    aliases: dict[str, int]
+
+
+class VersionRow(msgspec.Struct, frozen=True):
+    """A version of a model: an artifact as it was when it was registered, whatever becomes of its run."""
+
+    model: str
+    version: int
+    id: str
+    run: str
+    artifact: str
+    digest: str
+    size: int
+    content_type: str
+    format: str
+    signature: str
+    stage: Stage
+    description: str
+    tags: dict[str, str]
+    about: dict[str, Any]
+    created: int
+    created_by: str
+    aliases: tuple[str, ...] = ()
+
+
+class MoveRow(msgspec.Struct, frozen=True):
+    """Something that was done to a model: who, when and why, and what was there before.
+
+    ``what`` is registered, stage, alias, description, note, tag or deleted; ``key`` is the alias's or
+    tag's name. ``version`` is None where the whole model is meant.
+    """
+
+    no: int
+    time: int
+    by: str
+    model: str
+    version: int | None
+    what: str
+    key: str
+    before: str | None
+    after: str | None
+    comment: str
 
 
 class Page(msgspec.Struct, frozen=True):

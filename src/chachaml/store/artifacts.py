@@ -56,10 +56,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def digests_in_use(db: apsw.Connection, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
-    """Return those of `digests` that any artifact has, but for those of some runs."""
-    query = """SELECT DISTINCT digest FROM artifacts WHERE digest IN (SELECT value FROM json_each(?))
-        AND run NOT IN (SELECT no FROM runs WHERE id IN (SELECT value FROM json_each(?)))"""
-    return {digest for (digest,) in db.execute(query, (_array(digests), _array(besides)))}
+    """Return those of `digests` that any version or artifact has, but for those of some runs."""
+    query = """WITH wanted AS (SELECT value FROM json_each(:digests))
+        SELECT digest FROM versions WHERE digest IN wanted
+        UNION SELECT digest FROM artifacts WHERE digest IN wanted
+        AND run NOT IN (SELECT no FROM runs WHERE id IN (SELECT value FROM json_each(:besides)))"""
+    values = {"digests": _array(digests), "besides": _array(besides)}
+    return {digest for (digest,) in db.execute(query, values)}
 
 
 def blobs_of(db: apsw.Connection, runs: Sequence[str]) -> dict[str, tuple[int, int]]:

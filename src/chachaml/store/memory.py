@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cmp_to_key, partial
 
 from msgspec.structs import replace
@@ -19,12 +18,12 @@ from chachaml.core.changes import (
     DatasetLogged,
     EnvironmentCaptured,
     ExperimentDescribed,
-    Fact,
     OwnerLost,
     PackagesSeen,
     ParamsLogged,
     PointsLogged,
     Receipt,
+    RegistryChange,
     RunDeleted,
     RunEdited,
     RunStarted,
@@ -35,57 +34,50 @@ from chachaml.core.changes import (
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
-    ArtifactRow,
     Columns,
     ConsoleRow,
     Contents,
-    DatasetRow,
     ExperimentRow,
     HistoryRow,
+    ModelRow,
+    MoveRow,
     Page,
     RunQuery,
     RunRow,
     Series,
     StoreInfo,
-    Summary,
+    VersionRow,
 )
-from chachaml.core.query import Order, matches, rank, ranks_before
 from chachaml.core.rules import (
     RunChange,
     advance,
     edited,
     is_stub,
-    keep_artifact,
     lose_owner,
     may_go,
     may_undo,
-    merge_param,
     stub,
-    there,
 )
-from chachaml.core.values import parse
-from chachaml.store.by_hand import Point, in_order, points_of, sample, summary
-from chachaml.store.cursors import Position, page_end, parse_page_end
+from chachaml.store.by_hand import in_order, points_of, sample
+from chachaml.store.cursors import page_end, parse_page_end
+from chachaml.store.memory_registry import MemoryRegistry
+from chachaml.store.memory_runs import (
+    MemoryRun,
+    compare,
+    counted,
+    dataset_of,
+    filled,
+    keep,
+    last_of,
+    meets,
+    merge,
+    now_of,
+    position,
+    tagged,
+)
 from chachaml.store.protocol import Feed, FeedRow
 
 __all__ = ["MemoryStore"]
-
-
-@dataclass
-class _Run:
-    row: RunRow
-    journals: set[str] = field(default_factory=set)
-    tags: dict[str, str] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    points: dict[str, list[Point]] = field(default_factory=dict)
-    """By metric, in the order of arrival."""
-    conflicts: list[Conflicted] = field(default_factory=list)
-    artifacts: dict[str, ArtifactRow] = field(default_factory=dict)
-    datasets: list[DatasetRow] = field(default_factory=list)
-    aside: dict[int, list[Point]] = field(default_factory=dict)
-    """Points of deleted metrics, by the number of the history entry that deleted them."""
-    console: list[ConsoleRow] = field(default_factory=list)
-    environment: dict[str, Fact] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -98,7 +90,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.id = new_id()
         self._lock = threading.Lock()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, MemoryRun] = {}
         self._applied: dict[str, int] = {}
         self._receipts: dict[str, Receipt] = {}
         self._feed: list[FeedRow] = []
@@ -107,6 +99,7 @@ class MemoryStore:
         self._packages: dict[str, dict[str, str]] = {}
         self._printed = 0
         self._experiments: dict[str, ExperimentRow] = {}
+        self._registry = MemoryRegistry()
 
     # writing ------------------------------------------------------------------------------------
 
@@ -151,6 +144,8 @@ class MemoryStore:
             case RunEdited() | RunDeleted():
                 what = self._correct(change)
                 return ([], [Conflicted(change.run, what)]) if what else ([change.run], [])
+            case RegistryChange():
+                return [], self._register(change)
             case _ if change.run in self._deleted:
                 return [], [Conflicted(change.run, "the run was deleted")]
             case _:
@@ -158,7 +153,7 @@ class MemoryStore:
 
     def _take(self, change: RunChange, journal: str) -> tuple[Iterable[str], list[Conflicted]]:
         """Take what was logged to a run."""
-        run = self._runs.setdefault(change.run, _Run(stub(change.run, time_of(change))))
+        run = self._runs.setdefault(change.run, MemoryRun(stub(change.run, time_of(change))))
         starts = is_stub(run.row)
         run.row, what = advance(run.row, change, journal)
         whats = [what] if what else []
@@ -174,13 +169,13 @@ class MemoryStore:
                 for key in change.keys:
                     run.tags.pop(key, None)
             case ParamsLogged():
-                whats += _merge(run.params, change.params)
+                whats += merge(run.params, change.params)
             case PointsLogged() if len(change):
                 run.points.setdefault(change.key, []).extend(points_of(change))
             case ArtifactLogged():
-                whats += _keep_artifact(run.artifacts, change)
+                whats += keep(run.artifacts, change)
             case DatasetLogged():
-                run.datasets.append(_dataset_of(change))
+                run.datasets.append(dataset_of(change))
             case EnvironmentCaptured():
                 shared = self._runs.get(change.like)
                 run.environment = {**(shared.environment if shared else run.environment), **change.facts}
@@ -199,6 +194,11 @@ class MemoryStore:
         said = {name: text for name, text in said.items() if text is not None}
         self._experiments[change.name] = replace(about, **said)
 
+    def _register(self, change: RegistryChange) -> list[Conflicted]:
+        run = getattr(change, "run", "")
+        why = self._registry.apply(change, self._runs[run].artifacts if run in self._runs else {})
+        return [Conflicted(run, why)] if why else []
+
     def _correct(self, change: RunEdited | RunDeleted) -> str:
         """Make a person's correction; return why not ('' if it was made)."""
         run = self._runs.get(change.run)
@@ -214,8 +214,8 @@ class MemoryStore:
         del self._runs[change.run]
         return ""
 
-    def _edit(self, run: _Run, change: RunEdited) -> str:
-        now = _now(run, change)
+    def _edit(self, run: MemoryRun, change: RunEdited) -> str:
+        now = now_of(run, change)
         if change.undoes:
             known = change.undoes <= len(self._history)
             if why := may_undo(self._history[change.undoes - 1] if known else None, change, now):
@@ -232,7 +232,7 @@ class MemoryStore:
         self._add_history(change, now, change.value)
         return ""
 
-    def _edit_metric(self, run: _Run, now: str | None, change: RunEdited) -> str:
+    def _edit_metric(self, run: MemoryRun, now: str | None, change: RunEdited) -> str:
         if change.value is None:
             no = self._add_history(change, now, None)
             run.aside[no] = run.points.pop(change.key)
@@ -285,7 +285,7 @@ class MemoryStore:
         with self._lock:
             found = self._find(run)
             return replace(
-                _filled(found),
+                filled(found),
                 conflicts=tuple(found.conflicts),
                 artifacts=tuple(found.artifacts[name] for name in sorted(found.artifacts)),
                 datasets=tuple(found.datasets),
@@ -301,21 +301,19 @@ class MemoryStore:
             raise BadValue(f"limit must be 1 or more, not {query.limit}")
         behind = parse_page_end(query.cursor, len(query.order)) if query.cursor else None
         with self._lock:
-            found = [
-                (_position(run, query.order), run) for run in self._runs.values() if _matches(run, query)
-            ]
-            precedes = cmp_to_key(partial(_compare, query.order))
+            found = [(position(run, query.order), run) for run in self._runs.values() if meets(run, query)]
+            precedes = cmp_to_key(partial(compare, query.order))
             found.sort(key=lambda pair: precedes(pair[0]))
             if behind is not None:
-                found = [pair for pair in found if _compare(query.order, pair[0], behind) > 0]
+                found = [pair for pair in found if compare(query.order, pair[0], behind) > 0]
             page = found[: query.limit]
-            rows = tuple(_filled(run) if query.with_values else _tagged(run) for _, run in page)
+            rows = tuple(filled(run) if query.with_values else tagged(run) for _, run in page)
         return Page(rows, page_end(page[-1][0]) if len(found) > len(page) else "")
 
     def count_runs(self, query: RunQuery) -> int:
         """Return how many runs match, whatever the query's limit."""
         with self._lock:
-            return sum(_matches(run, query) for run in self._runs.values())
+            return sum(meets(run, query) for run in self._runs.values())
 
     def columns(self, query: RunQuery) -> Columns:
         """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
@@ -326,7 +324,7 @@ class MemoryStore:
         return Columns(
             runs=tuple(replace(row, params={}, metrics={}, tags={}) for row in rows),
             params={key: [row.params.get(key) for row in rows] for key in params},
-            metrics={key: [_last(row.metrics.get(key)) for row in rows] for key in metrics},
+            metrics={key: [last_of(row.metrics.get(key)) for row in rows] for key in metrics},
             tags={key: [row.tags.get(key) for row in rows] for key in tags},
         )
 
@@ -348,7 +346,7 @@ class MemoryStore:
             for row in sorted((run.row for run in self._runs.values()), key=lambda row: row.started):
                 if row.experiment:
                     about = found.get(row.experiment) or ExperimentRow(row.experiment, "", "", row.started)
-                    found[row.experiment] = _counted(about, row)
+                    found[row.experiment] = counted(about, row)
         return [found[name] for name in sorted(found)]
 
     def history(
@@ -424,16 +422,33 @@ class MemoryStore:
             sampled=sampled,
         )
 
-    def digests(self) -> set[str]:
-        """Return the digests of all artifacts."""
+    def models(self) -> list[ModelRow]:
+        """Return all models, by name."""
         with self._lock:
-            return {one.digest for run in self._runs.values() for one in run.artifacts.values()}
+            return self._registry.models()
+
+    def versions(self, model: str | None = None, run: str | None = None) -> list[VersionRow]:
+        """Return versions of a model, of what a run logged, or all: by model, then ascending."""
+        with self._lock:
+            return self._registry.versions(model, run)
+
+    def moves(self, model: str, version: int | None = None, limit: int = 100) -> list[MoveRow]:
+        """Return what was done to a model, or to one version of it, newest first."""
+        with self._lock:
+            return self._registry.moves(model, version, limit)
+
+    def digests(self) -> set[str]:
+        """Return the digests of all artifacts, and of the versions of models."""
+        with self._lock:
+            logged = {one.digest for run in self._runs.values() for one in run.artifacts.values()}
+            return logged | self._registry.digests()
 
     def digests_in_use(self, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
-        """Return those of `digests` that any artifact has, but for those of some runs: bytes that stay."""
+        """Return those of `digests` that any version or artifact has, but for those of some runs."""
         with self._lock:
             others = [run for name, run in self._runs.items() if name not in set(besides)]
             used = {one.digest for run in others for one in run.artifacts.values()}
+            used |= self._registry.digests()
         return used.intersection(digests)
 
     def blobs_of(self, runs: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -459,97 +474,7 @@ class MemoryStore:
         """Return no findings: there are no files to be damaged."""
         return []
 
-    def _find(self, run: str) -> _Run:
+    def _find(self, run: str) -> MemoryRun:
         if run not in self._runs:
             raise NotFound(f"there is no run {run!r} in this store")
         return self._runs[run]
-
-
-def _last(summary: Summary | None) -> float | None:
-    return None if summary is None else summary.last
-
-
-def _now(run: _Run, change: RunEdited) -> str | None:
-    """Return what is there of what a correction is about."""
-    if change.aspect == "param":
-        return run.params.get(change.key)
-    if change.aspect == "metric":
-        return str(len(run.points[change.key])) if change.key in run.points else None
-    return there(run.row, change.aspect)
-
-
-def _counted(about: ExperimentRow, run: RunRow) -> ExperimentRow:
-    hidden = run.archived is not None
-    return replace(
-        about,
-        runs=about.runs + (not hidden),
-        archived=about.archived + hidden,
-        running=about.running + (run.status == "running"),
-        last_started=run.started,
-    )
-
-
-def _merge(params: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Add `new` to `params`; return what was contradicted."""
-    contradicted = []
-    for key, value in new.items():
-        params[key], what = merge_param(params.get(key), value)
-        if what:
-            contradicted.append(f"param {key!r}: {what}")
-    return contradicted
-
-
-def _keep_artifact(artifacts: dict[str, ArtifactRow], new: ArtifactLogged) -> list[str]:
-    """Add `new` to a run's artifacts, if the rules let it; return what was contradicted."""
-    kept = artifacts.get(new.name)
-    if what := keep_artifact(kept.digest if kept else None, new):
-        return [what]
-    about = (new.name, new.digest, new.size, new.content_type, new.format, new.signature, new.time)
-    artifacts[new.name] = ArtifactRow(*about)
-    return []
-
-
-def _dataset_of(new: DatasetLogged) -> DatasetRow:
-    about = (new.name, new.role, new.rows, new.columns, new.features, new.digest, new.source, new.time)
-    return DatasetRow(*about)
-
-
-def _tagged(run: _Run) -> RunRow:
-    return replace(run.row, tags=dict(run.tags))
-
-
-def _filled(run: _Run) -> RunRow:
-    params = {key: parse(value) for key, value in run.params.items()}
-    metrics = {key: summary(points) for key, points in run.points.items()}
-    return replace(_tagged(run), params=params, metrics=metrics, environment=dict(run.environment))
-
-
-def _matches(run: _Run, query: RunQuery) -> bool:
-    row = run.row
-    wanted = {
-        "experiment": query.experiment,
-        "status": query.status,
-        "name": query.name,
-        "created_by": query.created_by,
-        "parent": query.parent,
-        "owner": query.owner,
-    }
-    return (
-        all(want is None or getattr(row, name) == want for name, want in wanted.items())
-        and query.archived in (None, row.archived is not None)
-        and (not query.text_id or row.id.startswith(query.text_id) or short(row.id).startswith(query.text_id))
-        and (
-            query.filter is None or matches(query.filter, replace(_filled(run), datasets=tuple(run.datasets)))
-        )
-    )
-
-
-def _position(run: _Run, orders: tuple[Order, ...]) -> Position:
-    """Return what pages sort by."""
-    row = _filled(run) if orders else run.row
-    return tuple(rank(order, row) for order in orders), row.started, row.id
-
-
-def _compare(orders: tuple[Order, ...], one: Position, other: Position) -> int:
-    """Return below 0 if `one` comes first; what the orders leave open is newest first."""
-    return ranks_before(orders, one[0], other[0]) or (1 if one[1:] < other[1:] else -(one[1:] > other[1:]))

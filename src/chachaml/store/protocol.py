@@ -36,11 +36,14 @@ from chachaml.core.model import (
     Contents,
     ExperimentRow,
     HistoryRow,
+    ModelRow,
+    MoveRow,
     Page,
     RunQuery,
     RunRow,
     Series,
     StoreInfo,
+    VersionRow,
 )
 
 __all__ = ["Feed", "FeedRow", "Store"]
@@ -152,12 +155,24 @@ class Store(Protocol):
         """
         ...
 
+    def models(self) -> list[ModelRow]:
+        """Return all models, by name."""
+        ...
+
+    def versions(self, model: str | None = None, run: str | None = None) -> list[VersionRow]:
+        """Return versions of a model, of what a run logged, or all: by model, then ascending."""
+        ...
+
+    def moves(self, model: str, version: int | None = None, limit: int = 100) -> list[MoveRow]:
+        """Return what was done to a model, or to one version of it, newest first."""
+        ...
+
     def digests(self) -> set[str]:
-        """Return the digests of all artifacts."""
+        """Return the digests of all artifacts, and of the versions of models."""
         ...
 
     def digests_in_use(self, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
-        """Return those of `digests` that any artifact has, but for those of some runs: bytes that stay."""
+        """Return those of `digests` that any version or artifact has, but for those of some runs."""
         ...
 
     def blobs_of(self, runs: Sequence[str]) -> dict[str, tuple[int, int]]:

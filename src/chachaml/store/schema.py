@@ -272,12 +272,70 @@ CREATE TABLE console (
 CREATE INDEX console_by_run ON console (run);
 """
 
+_REGISTRY = """
+CREATE TABLE models (
+    no          INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL,
+    note        TEXT NOT NULL,           -- Markdown
+    tags        TEXT NOT NULL,           -- JSON object
+    created     INTEGER NOT NULL,
+    created_by  TEXT NOT NULL,
+    newest      INTEGER NOT NULL         -- the highest number that a version was given; never given again
+) STRICT;
+
+CREATE TABLE versions (
+    model        INTEGER NOT NULL,
+    version      INTEGER NOT NULL,
+    id           TEXT NOT NULL UNIQUE,   -- chosen by the client
+    run          TEXT NOT NULL,          -- its id, for the run itself may be gone
+    artifact     TEXT NOT NULL,          -- its name; from here on as in artifacts
+    digest       TEXT NOT NULL,
+    size         INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    format       TEXT NOT NULL,
+    signature    TEXT NOT NULL,
+    stage        TEXT NOT NULL,          -- none, staging, production or archived
+    description  TEXT NOT NULL,
+    tags         TEXT NOT NULL,          -- JSON object
+    about        TEXT NOT NULL,          -- JSON object: signature of inputs and outputs, requirements
+    created      INTEGER NOT NULL,
+    created_by   TEXT NOT NULL,
+    PRIMARY KEY (model, version)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX versions_in_production ON versions (model) WHERE stage = 'production';
+CREATE INDEX versions_by_run ON versions (run);
+CREATE INDEX versions_by_digest ON versions (digest);
+
+CREATE TABLE aliases (
+    model   INTEGER NOT NULL,
+    alias   TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (model, alias)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE moves (                     -- what was done to models, by whom and why
+    no      INTEGER PRIMARY KEY,
+    time    INTEGER NOT NULL,
+    by      TEXT NOT NULL,
+    model   TEXT NOT NULL,               -- its name, for the model itself may be gone
+    version INTEGER,
+    what    TEXT NOT NULL,               -- registered, stage, alias, description, note, tag or deleted
+    key     TEXT NOT NULL,               -- the alias's or tag's name
+    before  TEXT,
+    after   TEXT,
+    comment TEXT NOT NULL
+) STRICT;
+CREATE INDEX moves_by_model ON moves (model, version);
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
     Migration("indexes for searching", lambda db: db.execute(_SEARCH)),
     Migration("history of corrections, deleted runs", lambda db: db.execute(_CORRECTIONS)),
     Migration("environments and console", lambda db: db.execute(_CAPTURE)),
+    Migration("models", lambda db: db.execute(_REGISTRY)),
 )
 
 

@@ -24,13 +24,16 @@ from chachaml.core.model import (
     Contents,
     ExperimentRow,
     HistoryRow,
+    ModelRow,
+    MoveRow,
     Page,
     RunQuery,
     RunRow,
     Series,
     StoreInfo,
+    VersionRow,
 )
-from chachaml.store import artifacts, captured, corrections, reads
+from chachaml.store import artifacts, captured, corrections, reads, registered
 from chachaml.store.database import Database, open_database
 from chachaml.store.protocol import Feed
 from chachaml.store.schema import MIGRATIONS, Migration, schema_version
@@ -244,13 +247,29 @@ class SQLiteStore:
             sampled=len(points) < total,
         )
 
-    def digests(self) -> set[str]:
-        """Return the digests of all artifacts."""
+    def models(self) -> list[ModelRow]:
+        """Return all models, by name."""
         with self._database.reading() as db:
-            return {digest for (digest,) in db.execute("SELECT DISTINCT digest FROM artifacts")}
+            return registered.models(db)
+
+    def versions(self, model: str | None = None, run: str | None = None) -> list[VersionRow]:
+        """Return versions of a model, of what a run logged, or all: by model, then ascending."""
+        with self._database.reading() as db:
+            return registered.versions(db, model, run)
+
+    def moves(self, model: str, version: int | None = None, limit: int = 100) -> list[MoveRow]:
+        """Return what was done to a model, or to one version of it, newest first."""
+        with self._database.reading() as db:
+            return registered.moves(db, model, version, limit)
+
+    def digests(self) -> set[str]:
+        """Return the digests of all artifacts, and of the versions of models."""
+        with self._database.reading() as db:
+            query = "SELECT digest FROM artifacts UNION SELECT digest FROM versions"
+            return {digest for (digest,) in db.execute(query)}
 
     def digests_in_use(self, digests: Iterable[str], besides: Sequence[str] = ()) -> set[str]:
-        """Return those of `digests` that any artifact has, but for those of some runs: bytes that stay."""
+        """Return those of `digests` that any version or artifact has, but for those of some runs."""
         with self._database.reading() as db:
             return artifacts.digests_in_use(db, digests, besides)
 

@@ -23,6 +23,7 @@ from chachaml.core.changes import (
     PackagesSeen,
     ParamsLogged,
     PointsLogged,
+    RegistryChange,
     RunDeleted,
     RunEdited,
     RunStarted,
@@ -32,7 +33,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import RunRow
 from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner, may_go, merge_param, stub
-from chachaml.store import captured, corrections
+from chachaml.store import captured, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
@@ -44,7 +45,7 @@ _Cell = tuple[int, int]
 
 _Row = tuple[Any, ...]
 
-_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen)
+_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen, RegistryChange)
 
 _json = msgspec.json.Encoder().encode
 
@@ -138,6 +139,8 @@ class Writes:
                     captured.add_packages(self._db, change)
                 case RunEdited() | RunDeleted():
                     self._correct(change)
+                case RegistryChange():
+                    self._register(change)
                 case _ if change.run in self._deleted:
                     self._conflicts.append(Conflicted(change.run, "the run was deleted"))
                 case _:
@@ -194,6 +197,11 @@ class Writes:
             del self._runs[change.run]
         else:
             self._edit(run, change)
+
+    def _register(self, change: RegistryChange) -> None:
+        self.save()
+        if why := registered.apply(self._db, change):
+            self._conflicts.append(Conflicted(getattr(change, "run", ""), why))
 
     def _edit(self, run: _Run, change: RunEdited) -> None:
         key = self._names.key(self._db, change.key) if change.key else 0

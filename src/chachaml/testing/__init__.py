@@ -22,6 +22,7 @@ from chachaml.testing.concurrency import ThreadContract
 from chachaml.testing.corrections import CorrectionContract
 from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
 from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
+from chachaml.testing.registry import RegistryContract
 from chachaml.testing.writes import BatchContract, RunContract
 
 __all__ = ["ODD_FLOATS", "ODD_TEXTS", "ODD_VALUES", "StoreContract", "Writer", "ended", "points", "started"]
@@ -32,6 +33,7 @@ class StoreContract(
     RunContract,
     ArtifactContract,
     CorrectionContract,
+    RegistryContract,
     QueryContract,
     SeriesContract,
     FeedContract,
