@@ -37,6 +37,7 @@ LAYERS: dict[str, set[str]] = {
     "table": {"core", "display", "shown"},
     "points": {"core", "display", "shown", "table"},
     "curves": {"core", "connection"},
+    "loading": {"core", "connection", "artifacts"},
     "results": {"core", "display", "shown", "table", "curves"},
 }
 SURFACES = {"surfaces", "web", "demos", "__main__"}

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chachaml import registry as registry
     from chachaml.artifact_calls import (
         artifact_path,
         download_artifact,
@@ -93,6 +94,10 @@ if TYPE_CHECKING:
         Plot,
         plot,
     )
+    from chachaml.registry import (
+        load_model,
+        log_model,
+    )
     from chachaml.seeding import (
         set_seed,
     )
@@ -122,6 +127,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.registry": (
+        "load_model",
+        "log_model",
+    ),
     "chachaml.captured": (
         "console",
         "packages",
@@ -206,6 +215,7 @@ _HOMES = {
         "metric",
         "my_last_run",
         "my_runs",
+        "registry",
         "remove_tag",
         "run",
         "runs",
@@ -217,6 +227,9 @@ _HOMES = {
     "chachaml.health": ("doctor",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+_MODULES = {"errors": "chachaml.core.errors", "registry": "chachaml.registry"}
+"""Public names that are modules."""
 
 __all__ = [
     "ChachamlError",
@@ -256,6 +269,7 @@ __all__ = [
     "last_run",
     "list_artifacts",
     "load_artifact",
+    "load_model",
     "log_artifact",
     "log_audio",
     "log_dataset",
@@ -267,6 +281,7 @@ __all__ = [
     "log_image",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_table",
@@ -299,8 +314,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load a public name with its first use, so that importing chachaml costs next to nothing."""
-    if name == "errors":
-        return import_module("chachaml.core.errors")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOME_OF:
         raise AttributeError(f"module 'chachaml' has no attribute {name!r}")
     value = getattr(import_module(_HOME_OF[name]), name)

@@ -7,15 +7,17 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from chachaml import loading
 from chachaml.connection import connection
-from chachaml.core.errors import BadValue, NotFound, Untrusted
+from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import short
 from chachaml.core.model import ArtifactRow, RunRow
 from chachaml.lifecycle import require
 from chachaml.live import LiveRun
 from chachaml.lookup import AnyRun, resolve
+from chachaml.model_lookup import version
 from chachaml.results import Artifact, Lines
 
 __all__ = [
@@ -79,13 +81,14 @@ def list_artifacts(run: AnyRun, prefix: str = "") -> Lines[Artifact]:
     return Lines(Artifact.from_row(row.id, each) for each in row.artifacts if each.name.startswith(prefix))
 
 
-def load_artifact(run: AnyRun, name: str, *, trust: bool | str | None = None) -> Any:
+def load_artifact(run: AnyRun, name: str | None = None, *, trust: bool | str | None = None) -> Any:
     """Return the value of an artifact, after checking that its bytes are those that were logged.
 
     What `chachaml.log_artifact` was given comes back equal; a file comes back as its bytes.
 
     Args:
-        run: The run's id, the beginning of one, or the run itself.
+        run: The run's id, the beginning of one, or the run itself; or, without a name, a version of a
+            model as ``"model://name/production"``.
         name: The artifact's name.
         trust: Pickles run code when loaded, so only those that you logged yourself, or somebody with
             the project's signing key, are. True loads any; a SHA-256 loads exactly that one.
@@ -96,43 +99,37 @@ def load_artifact(run: AnyRun, name: str, *, trust: bool | str | None = None) ->
         Untrusted: It would run code that nobody here vouches for; nothing was run.
         MissingExtra: It needs a library that is not installed.
     """
-    from chachaml.artifacts import formats, signing
-    from chachaml.artifacts.blobs import Blob, read_all
-
-    row = _row_of(run)
-    found = _artifact(row, name)
-    ours = signing.is_ours(found.signature, found.digest, row.id, name)
-    data = read_all(connection().blobs(), Blob(found.digest, found.size))
-    try:
-        return formats.decode(data, found.format, trusted=ours or trust is True or trust == found.digest)
-    except Untrusted as why:
-        raise _untrusted(row, found, why.message) from None
+    meant = _meant(run, name)
+    return loading.load(connection(), meant.kept, meant.run, meant.kept.name, by=meant.by, trust=trust)
 
 
-def artifact_path(run: AnyRun, name: str) -> Path:
+def artifact_path(run: AnyRun, name: str | None = None) -> Path:
     """Return a path where plain tools can read an artifact; do not write there.
+
+    Args:
+        run: As in `load_artifact`.
+        name: The artifact's name.
 
     Raises:
         NotFound: No such run or artifact, or its bytes are gone.
     """
     from chachaml.artifacts import view
 
-    row, blobs = _row_of(run), connection().blobs()
-    found = _artifact(row, name)
-    blobs.open(found.digest).close()
+    meant, blobs = _meant(run, name), connection().blobs()
+    blobs.open(meant.kept.digest).close()
     try:
-        return view.place(blobs, row.id, name, found.digest)
+        return view.place(blobs, meant.run, meant.kept.name, meant.kept.digest)
     except OSError:  # read-only, or another artifact's name is this one's folder
-        return blobs.path(found.digest)
+        return blobs.path(meant.kept.digest)
 
 
 def download_artifact(
-    run: AnyRun, name: str, to: str | os.PathLike[str] = ".", *, overwrite: bool = False
+    run: AnyRun, name: str | None = None, to: str | os.PathLike[str] = ".", *, overwrite: bool = False
 ) -> Path:
     """Copy an artifact, or all whose names start with ``name/``, into a folder.
 
     Args:
-        run: The run's id, the beginning of one, or the run itself.
+        run: As in `load_artifact`.
         name: The artifact's name, or that of a folder of them.
         to: The folder; made if missing. The artifact keeps its whole name below it.
         overwrite: Replace files that are there.
@@ -147,16 +144,39 @@ def download_artifact(
     """
     from chachaml.artifacts.download import copy_out, target_of
 
-    row, folder = _row_of(run), Path(to).expanduser().absolute()
-    below = [each for each in row.artifacts if each.name.startswith(name.rstrip("/") + "/")]
-    wanted = below or [_artifact(row, name)]
+    folder = Path(to).expanduser().absolute()
+    rows = () if name is None else _row_of(run).artifacts
+    below = [each for each in rows if each.name.startswith(f"{name}".rstrip("/") + "/")]
+    wanted = below or [_meant(run, name).kept]
     targets = [target_of(folder, each.name) for each in wanted]
     for target in targets:
         if not overwrite and os.path.lexists(target):
             raise BadValue(f"{target} is there already", "name another folder, or overwrite=True")
     for each, target in zip(wanted, targets, strict=True):
         copy_out(connection().blobs(), each, folder, target)
-    return target_of(folder, name.rstrip("/")) if below else targets[0]
+    return target_of(folder, name.rstrip("/")) if below and name else targets[0]
+
+
+class _Meant(NamedTuple):
+    """An artifact, the whole id of its run, and who made it."""
+
+    kept: ArtifactRow
+    run: str
+    by: str
+
+
+def _meant(run: AnyRun, name: str | None) -> _Meant:
+    """Return the artifact that is meant: of a run, or of a version of a model."""
+    if isinstance(run, str) and run.startswith("model://"):
+        one = version(run)
+        about = (one.digest, one.size, one.content_type, one.format, one.signature, 0)
+        return _Meant(ArtifactRow(one.artifact, *about), one.run, one.created_by)
+    if name is None:
+        raise BadValue(
+            "which artifact of the run?", "load_artifact(run, 'model'); list_artifacts(run) names them"
+        )
+    row = _row_of(run)
+    return _Meant(_artifact(row, name), row.id, row.created_by)
 
 
 def _row_of(run: AnyRun) -> RunRow:
@@ -173,12 +193,3 @@ def _artifact(row: RunRow, name: str) -> ArtifactRow:
     near = difflib.get_close_matches(name, names, 3) or names[:5]
     known = "it has " + ", ".join(map(repr, near)) if near else "it has none"
     raise NotFound(f"run {short(row.id)} has no artifact {name!r}", known)
-
-
-def _untrusted(row: RunRow, found: ArtifactRow, why: str) -> Untrusted:
-    signed = "signed by somebody else" if found.signature else "not signed"
-    what = f"artifact {found.name!r} of run {short(row.id)}, logged by {row.created_by or 'somebody'}"
-    return Untrusted(
-        f"{what}, is {signed} and loading it may run code: {why}",
-        f"if you trust whoever made it: load_artifact(..., trust={found.digest!r})",
-    )

@@ -23,7 +23,17 @@ from chachaml.table import Table
 if TYPE_CHECKING:
     from chachaml.display import Paint
 
-__all__ = ["Comparison", "Section", "compare", "compare_runs", "print_comparison"]
+__all__ = [
+    "Comparison",
+    "Section",
+    "code_of",
+    "compare",
+    "compare_runs",
+    "packages_of",
+    "print_comparison",
+    "same",
+    "section",
+]
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -121,19 +131,21 @@ def compare_runs(runs: Sequence[AnyRun]) -> Comparison:
     found = _found(store, [id_of(run) for run in runs])
     return Comparison(
         runs=tuple(found),
-        params=_section([run.params for run in found], _same),
-        metrics=_section([run.metrics for run in found], _same),
-        tags=_section([run.tags for run in found], operator.eq),
-        git=_section([_code(run) for run in found], operator.eq),
-        packages=_section(_packages(store, found), operator.eq),
+        params=section([run.params for run in found], same),
+        metrics=section([run.metrics for run in found], same),
+        tags=section([run.tags for run in found], operator.eq),
+        git=section([code_of(run) for run in found], operator.eq),
+        packages=section(packages_of(store, found), operator.eq),
     )
 
 
-def _code(run: Run) -> dict[str, Any]:
+def code_of(run: Run) -> dict[str, Any]:
+    """Return what is known of the code that a run was made with: sha, branch and so on."""
     return {key[4:]: fact for key, fact in run.environment.items() if key.startswith("git.")}
 
 
-def _packages(store: Store, runs: Sequence[Run]) -> list[dict[str, str]]:
+def packages_of(store: Store, runs: Sequence[Run]) -> list[dict[str, str]]:
+    """Return the versions of packages of each run, by name."""
     digests = [run.environment.get("packages", "") for run in runs]
     known = {digest: store.packages(digest) for digest in set(digests)}
     return [known[digest] for digest in digests]
@@ -158,7 +170,8 @@ def _found(store: Store, ids: Sequence[str]) -> list[Run]:
     return [Run.from_row(rows[run]) for run in whole]
 
 
-def _section(runs: Sequence[Mapping[str, Any]], same: Callable[[Any, Any], bool]) -> Section:
+def section(runs: Sequence[Mapping[str, Any]], same: Callable[[Any, Any], bool]) -> Section:
+    """Return what several runs share of one kind of thing, and in what they differ."""
     found = Section({}, {}, {})
     for key in sorted({key for run in runs for key in run}):
         values = [run.get(key) for run in runs]
@@ -171,7 +184,8 @@ def _section(runs: Sequence[Mapping[str, Any]], same: Callable[[Any, Any], bool]
     return found
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two values of params or metrics are equal: 1 and 1.0 are, 1 and true are not."""
     return one is other or same_value(canonical("value", one), canonical("value", other))
 
 

@@ -130,6 +130,41 @@ class RunArtifacts:
         )
         return tuple(artifact for artifact in logged if artifact)
 
+    def log_model(
+        self,
+        model: object,
+        name: str = "model",
+        *,
+        example: Any = None,
+        format: str | None = None,
+        overwrite: bool = False,
+    ) -> Artifact | None:
+        """Keep a model in a format by its type, safe ones first, with what it takes, gives and needs.
+
+        skops for scikit-learn, the libraries' own for XGBoost, LightGBM, ONNX and Keras, safetensors
+        for the weights of a PyTorch module; what nothing else fits is pickled and signed. Beside it,
+        as ``<name>.about.json``, are its class, its signature and the packages that it needs.
+
+        Args:
+            model: The model.
+            name: The artifact's name.
+            example: Some of what the model is given. It is asked for a prediction of it, and the names,
+                types and shapes of both are kept; the example itself is not.
+            format: As in `log_artifact`. Default: by type.
+            overwrite: Replace the run's artifact of that name.
+
+        Raises:
+            ArtifactExists: The run has one of that name, which stays as it is.
+            MissingExtra: The format needs a library that is not installed.
+        """
+        from chachaml.artifacts import models
+
+        kept = self.log_artifact(name, models.keepable(model), format=format, overwrite=overwrite)
+        if kept is not None:
+            about = models.describe(model, kept.format, example)
+            self.log_artifact(models.about_name(name), about, format="json", overwrite=overwrite)
+        return kept
+
     def log_text(self, name: str, text: str, *, overwrite: bool = False) -> Artifact | None:
         """Keep text; as Markdown if the name ends in ``.md``, as HTML if in ``.html``."""
         ending = name.rpartition(".")[2].lower() if isinstance(name, str) else ""

@@ -27,6 +27,8 @@ for lr in (0.1, 0.01):
         ml.log_metric("loss", float("nan"), 2)
         ml.log_text("notes/a.md", "# a")
         ml.log_dataset([[1, 2], [3, 4]], name="digits", role="train")
+        ml.registry.register_model("m", "notes/a.md", stage="production")
+ml.registry.set_alias("m", "best", 2)
 ml.add_tag(ml.runs()[0].id, "seen", "yes")
 ml.archive_runs(ml.runs()[1].id)
 """
@@ -74,6 +76,39 @@ CASES: list[Case] = [
     ("delete_runs", {"archived": True}, ["delete", "--archived", "--yes"]),
     ("delete_runs", {"run_ids": ["RUN"], "cascade": True}, ["delete", "RUN", "--cascade", "--yes"]),
     ("list_experiments", {}, ["experiments"]),
+    ("list_models", {}, ["models"]),
+    ("get_model", {"model_name": "m"}, ["models", "show", "m"]),
+    ("get_model_version", {"model_name": "m"}, ["models", "version", "m"]),
+    ("get_model_version", {"model_name": "m", "version": 2}, ["models", "version", "m", "2"]),
+    (
+        "get_model_version",
+        {"model_name": "m", "alias": "best"},
+        ["models", "version", "m", "--alias", "best"],
+    ),
+    ("get_model_history", {"model_name": "m", "limit": 2}, ["models", "history", "m", "-n", "2"]),
+    ("get_model_lineage", {"model_name": "m", "version": 1}, ["models", "lineage", "m", "1"]),
+    ("diff_model_versions", {"model_name": "m", "v1": 1, "v2": 2}, ["models", "diff", "m", "1", "2"]),
+    (
+        "register_model",
+        {"model_name": "new", "run_id": "RUN", "artifact": "notes/a.md", "stage": "staging"},
+        ["models", "register", "new", "RUN", "notes/a.md", "--stage", "staging"],
+    ),
+    (
+        "promote_model",
+        {"model_name": "m", "version": 2, "stage": "staging", "comment": "why"},
+        ["promote", "m", "2", "staging", "--comment", "why"],
+    ),
+    ("promote_model", {"model_name": "m", "version": 2}, ["promote", "m", "2"]),
+    ("set_model_alias", {"model_name": "m", "alias": "a", "version": 1}, ["models", "alias", "m", "a", "1"]),
+    ("delete_model_alias", {"model_name": "m", "alias": "best"}, ["models", "unalias", "m", "best"]),
+    ("describe_model", {"model_name": "m", "note": "# N"}, ["models", "describe", "m", "--note", "# N"]),
+    ("roll_back_model", {"model_name": "m"}, ["models", "roll-back", "m"]),
+    (
+        "delete_model_version",
+        {"model_name": "m", "version": 1},
+        ["models", "delete-version", "m", "1", "--yes"],
+    ),
+    ("delete_model", {"model_name": "m", "force": True}, ["models", "delete", "m", "--force", "--yes"]),
     (
         "create_experiment",
         {"name": "iris", "owner": "ada"},
@@ -136,7 +171,7 @@ def without_times(said: Any) -> Any:
     if isinstance(said, list):
         return [without_times(one) for one in said]
     return (
-        {k: without_times(v) for k, v in said.items() if k not in ("time", "created")}
+        {k: without_times(v) for k, v in said.items() if k not in ("time", "created", "id")}
         if isinstance(said, dict)
         else said
     )
@@ -197,4 +232,5 @@ def test_effects_say_what_an_operation_may_do(ids: dict[str, str]) -> None:
         if OPERATIONS[name].effect == "read":
             OPERATIONS[name].run(with_ids(ids, arguments))
     assert (ml.sql("SELECT * FROM runs").to_dicts(), ml.history()) == before
-    assert [one.name for one in OPERATIONS.values() if one.effect == "destructive"] == ["delete_runs"]
+    destructive = [one.name for one in OPERATIONS.values() if one.effect == "destructive"]
+    assert destructive == ["delete_runs", "delete_model_version", "delete_model"]

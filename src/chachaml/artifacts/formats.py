@@ -72,12 +72,17 @@ def decode(data: bytes, format: str, *, trusted: bool = False) -> Any:
         MissingExtra: It needs a library that is not installed.
     """
     known = FORMATS.get(format)
-    return data if known is None else known.decode(data, trusted)
+    if known is None:
+        return data
+    try:
+        return known.decode(data, trusted)
+    except ImportError as error:
+        raise missing(error.name or format, f"format {format!r}") from error
 
 
 def needs_trust(format: str) -> bool:
     """Tell whether loading this format may run code."""
-    return format in ("pickle", "skops")
+    return format in ("pickle", "skops", "keras")
 
 
 # which format ---------------------------------------------------------------------------------------
@@ -130,6 +135,11 @@ def _holds(value: object, test: Callable[[object], bool]) -> bool:
     )
 
 
+def _is_fitted(value: Any) -> bool:
+    asked = getattr(value, "__sklearn_is_fitted__", None)
+    return asked is None or bool(asked())
+
+
 _BY_TYPE: tuple[tuple[str, Callable[[object], bool]], ...] = (
     ("npy", _is_plain_array),
     # numpy would take "file" for its own argument.
@@ -141,6 +151,10 @@ _BY_TYPE: tuple[tuple[str, Callable[[object], bool]], ...] = (
     ("figure", lambda value: _is("matplotlib.figure", "Figure")(value)),
     ("plotly", _is("plotly.graph_objects", "Figure")),
     ("image", _is("PIL.Image", "Image")),
+    ("xgboost", lambda value: _is("xgboost", "Booster", "XGBModel")(value) and _is_fitted(value)),
+    ("lightgbm", _is("lightgbm", "Booster")),
+    ("onnx", _is("onnx", "ModelProto")),
+    ("keras", _is("keras", "Model")),
     ("skops", lambda value: _is_estimator(value) and _has("skops")),
 )
 
@@ -330,6 +344,10 @@ FORMATS: dict[str, Format] = {
                 ("image", "image/png", "media"),
                 ("plotly", "application/vnd.plotly.v1+json", "media"),
                 ("audio", "audio/wav", "media"),
+                ("xgboost", "application/ubjson", "libraries"),
+                ("lightgbm", "text/plain", "libraries"),
+                ("onnx", "application/x-onnx", "libraries"),
+                ("keras", "application/x-keras", "libraries"),
             )
         ),
     )

@@ -11,6 +11,7 @@ from chachaml.display.axes import Curve
 from chachaml.display.changes import clean_up_text, correction_text, experiment_text
 from chachaml.display.comparison import comparison_html, comparison_text
 from chachaml.display.html import run_html, runs_html
+from chachaml.display.models import lineage_text, model_text, move_text, version_text
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.svg import chart_svg, sparkline_svg
 from chachaml.display.tables import table_html, table_text
@@ -31,7 +32,10 @@ __all__ = [
     "dataset_text",
     "duration",
     "experiment_text",
+    "lineage_text",
+    "model_text",
     "moment",
+    "move_text",
     "number",
     "plain",
     "plot_text",
@@ -45,4 +49,5 @@ __all__ = [
     "sparkline_svg",
     "table_html",
     "table_text",
+    "version_text",
 ]

@@ -15,9 +15,11 @@ from chachaml.core import settings
 from chachaml.core.errors import ChachamlError, StoreUnavailable
 
 __all__ = [
+    "Listing",
     "cli",
     "complete_experiment",
     "complete_metric",
+    "complete_model",
     "complete_run",
     "examples",
     "reads",
@@ -50,6 +52,16 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 store unusable
 def cli(context: click.Context, store: str | None) -> None:
     """Find machine-learning runs again, look at them, put them right, and keep their store healthy."""
     context.obj = store
+
+
+class Listing(click.Group):
+    """A group that lists when nothing is said: ``chachaml models`` is ``chachaml models ls``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in where there is none."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["ls", *args]
+        return super().parse_args(ctx, args)
 
 
 def examples(*lines: str) -> str:
@@ -122,6 +134,13 @@ def complete_metric(context: click.Context, _: click.Parameter, begun: str) -> l
     """Offer the metrics of the newest runs."""
     return _offer(
         context, begun, lambda: [(key, "") for key in sorted({k for r in ml.runs() for k in r.metrics})]
+    )
+
+
+def complete_model(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Offer the models."""
+    return _offer(
+        context, begun, lambda: [(one.name, f"{one.versions} versions") for one in ml.registry.models()]
     )
 
 

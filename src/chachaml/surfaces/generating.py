@@ -13,7 +13,14 @@ from click.shell_completion import CompletionItem
 
 from chachaml.ops import Operation
 from chachaml.surfaces import output
-from chachaml.surfaces.commands import complete_experiment, complete_metric, complete_run, examples, reads
+from chachaml.surfaces.commands import (
+    complete_experiment,
+    complete_metric,
+    complete_model,
+    complete_run,
+    examples,
+    reads,
+)
 
 __all__ = ["command", "parameters"]
 
@@ -37,12 +44,14 @@ METAVARS = {
     "older_than_days": "DAYS",
     "order_by": "FIELDS",
     "parent": "ID",
+    "model_name": "MODEL",
 }
 
 COMPLETERS: dict[str, Completer] = {
     **dict.fromkeys(("run_id", "run_ids", "one", "other", "parent"), complete_run),
     "experiment": complete_experiment,
     "metric": complete_metric,
+    "model_name": complete_model,
 }
 
 
@@ -56,6 +65,7 @@ def command(
     flags: Sequence[str] = (),
     epilog: str,
     about: str = "",
+    ask: str = "",
 ) -> None:
     """Add a command that runs an operation and shows its result, or prints it as JSON.
 
@@ -68,14 +78,19 @@ def command(
         options: The arguments to offer as options. Default: all others.
         flags: Arguments of two choices, each of which becomes a flag.
         about: What the command does. Default: what the operation says.
+        ask: What to ask before doing it, unless told ``--yes``.
         epilog: Examples, a line for each.
     """
 
-    def body(as_json: bool, **given: Any) -> None:
+    def body(as_json: bool, yes: bool = True, **given: Any) -> None:
+        if not yes:
+            click.confirm(ask, abort=True, err=True)
         result = operation.run({key: value for key, value in given.items() if value is not None})
         output.print_json(result) if as_json else show(result)
 
     body.__doc__ = about or f"{operation.summary}\n\n{operation.details}".strip()
+    if ask:
+        body = click.option("--yes", is_flag=True, help="Do not ask.")(body)
     wrapped = parameters(operation, *arguments, options=options, flags=flags)(reads(body))
     group.command(name, epilog=examples(*epilog.splitlines()))(wrapped)
 
