@@ -90,6 +90,12 @@ if TYPE_CHECKING:
         inspect,
         runs_table,
     )
+    from chachaml.pipelines.api import (
+        pipeline,
+    )
+    from chachaml.pipelines.steps import (
+        step,
+    )
     from chachaml.plotting import (
         Plot,
         plot,
@@ -127,6 +133,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.pipelines.api": ("pipeline",),
+    "chachaml.pipelines.steps": ("step",),
     "chachaml.registry": (
         "load_model",
         "log_model",
@@ -292,6 +300,7 @@ __all__ = [
     "my_runs",
     "on_run_end",
     "packages",
+    "pipeline",
     "plot",
     "print_comparison",
     "remove_tag",
@@ -306,6 +315,7 @@ __all__ = [
     "set_seed",
     "sql",
     "start_run",
+    "step",
     "sync",
     "tracked",
     "undo",

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,6 +44,7 @@ __all__ = [
     "connection",
     "exiting",
     "is_left_behind",
+    "using",
 ]
 
 EXIT_WAIT = 5.0
@@ -501,6 +504,7 @@ class Spool(Connection):
 
 _connections: dict[Path, Connection] = {}
 _current: Connection | None = None
+_used: ContextVar[Connection | None] = ContextVar("chachaml_connection", default=None)
 
 
 def connect(
@@ -535,8 +539,18 @@ def at(path: Path) -> Connection:
 
 
 def connection() -> Connection:
-    """Return the connection in use: the one last chosen by `connect`, else the default one."""
-    return _current or connect()
+    """Return the connection in use: that of `using`, else the last one of `connect`, else the default."""
+    return _used.get() or _current or connect()
+
+
+@contextlib.contextmanager
+def using(where: Connection) -> Iterator[None]:
+    """Use a connection in this context alone: this thread or task, and those started from it."""
+    token = _used.set(where)
+    try:
+        yield
+    finally:
+        _used.reset(token)
 
 
 def close_all() -> None:

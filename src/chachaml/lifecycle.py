@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -284,7 +285,7 @@ def _is_rank() -> bool:
 
 
 def _call_site() -> tuple[object, ...]:
-    """Return what tells one place in a script, or one notebook cell, from another."""
+    """Return what tells one place in a script, or one notebook cell, from another, in this thread."""
     frame = sys._getframe(2)
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is not None and frame.f_globals is shell.user_ns:
@@ -292,7 +293,7 @@ def _call_site() -> tuple[object, ...]:
         cell = (message.get("metadata") or {}).get("cellId")
         if cell:
             return ("cell", cell)
-    return (frame.f_code.co_filename, frame.f_lineno)
+    return (frame.f_code.co_filename, frame.f_lineno, threading.get_ident())
 
 
 def _end_earlier(site: tuple[object, ...]) -> None:

@@ -25,6 +25,7 @@ from chachaml.core.changes import (
     RunEnded,
     RunError,
     RunJoined,
+    StepLogged,
     TagsRemoved,
     TagsSet,
 )
@@ -347,6 +348,13 @@ class LiveRun(RunArtifacts):
             if not self._ended and not self._journal.closed:
                 self._announce()
                 self._journal.log(ConsoleWritten(self.id, _now(), stream, line, text))
+
+    def log_step(self, step: StepLogged) -> None:
+        """Say how a step of the pipeline stands that this run is."""
+        with self._lock:
+            if self._listens():
+                self._announce()
+                self._journal.log(step)
 
     def before_end(self, close: Callable[[], None]) -> None:
         """Have `close` called once, just before the run ends through this handle."""

@@ -41,6 +41,8 @@ __all__ = [
     "RunStarted",
     "Stage",
     "StageMoved",
+    "StepLogged",
+    "StepStatus",
     "TagsRemoved",
     "TagsSet",
     "VersionRegistered",
@@ -52,6 +54,7 @@ __all__ = [
 Fact = str | int | float | bool | list[str]
 EndStatus = Literal["completed", "failed", "interrupted"]
 Stage = Literal["none", "staging", "production", "archived"]
+StepStatus = Literal["pending", "running", "completed", "cached", "failed", "interrupted", "skipped"]
 Aspect = Literal["name", "experiment", "archived", "param", "metric"]
 
 
@@ -164,6 +167,23 @@ class DatasetLogged(_Change, frozen=True):
     features: tuple[str, ...] = ()
     digest: str = ""
     source: str = ""
+
+
+class StepLogged(_Change, frozen=True):
+    """How a step of a pipeline stands; the run is the pipeline's. A later word replaces an earlier one."""
+
+    time: int
+    step: str
+    order: int
+    status: StepStatus
+    needs: tuple[str, ...] = ()
+    step_run: str = ""
+    """Id of the run that did it, or whose result was taken."""
+    started: int | None = None
+    ended: int | None = None
+    attempts: int = 0
+    key: str = ""
+    """What its result depends on, as a digest; '' if it is not to be taken by others."""
 
 
 class EnvironmentCaptured(_Change, frozen=True):
@@ -303,6 +323,7 @@ Change = (
     | PointsLogged
     | ArtifactLogged
     | DatasetLogged
+    | StepLogged
     | EnvironmentCaptured
     | ConsoleWritten
     | PackagesSeen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chachaml.core.changes import RunError, Stage
+from chachaml.core.changes import RunError, Stage, StepStatus
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "RunRow",
     "Series",
     "Status",
+    "StepRow",
     "StoreInfo",
     "Summary",
     "VersionRow",
@@ -271,6 +272,20 @@ class MoveRow(msgspec.Struct, frozen=True):
     before: str | None
     after: str | None
     comment: str
+
+
+class StepRow(msgspec.Struct, frozen=True):
+    """How a step of a pipeline stands (see `chachaml.core.changes.StepLogged`)."""
+
+    step: str
+    order: int
+    status: StepStatus
+    needs: tuple[str, ...]
+    step_run: str
+    started: int | None
+    ended: int | None
+    attempts: int
+    key: str
 
 
 class Page(msgspec.Struct, frozen=True):

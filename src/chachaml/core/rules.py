@@ -30,6 +30,7 @@ from chachaml.core.changes import (
     RunJoined,
     RunResumed,
     RunStarted,
+    StepLogged,
     TagsRemoved,
     TagsSet,
     time_of,
@@ -51,7 +52,7 @@ __all__ = [
     "there",
 ]
 
-Said = ParamsLogged | TagsSet | TagsRemoved | PointsLogged | ArtifactLogged | DatasetLogged
+Said = ParamsLogged | TagsSet | TagsRemoved | PointsLogged | ArtifactLogged | DatasetLogged | StepLogged
 Seen = EnvironmentCaptured | ConsoleWritten
 RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said | Seen
 
@@ -84,7 +85,7 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
             return _end(row, change, journal), ""
         case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
             return row, ""
-        case ArtifactLogged() | DatasetLogged() | EnvironmentCaptured() | ConsoleWritten():
+        case ArtifactLogged() | DatasetLogged() | StepLogged() | EnvironmentCaptured() | ConsoleWritten():
             return row, ""
         case _:
             assert_never(change)

@@ -12,6 +12,7 @@ from chachaml.display.changes import clean_up_text, correction_text, experiment_
 from chachaml.display.comparison import comparison_html, comparison_text
 from chachaml.display.html import run_html, runs_html
 from chachaml.display.models import lineage_text, model_text, move_text, version_text
+from chachaml.display.pipelines import pipeline_text
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.svg import chart_svg, sparkline_svg
 from chachaml.display.tables import table_html, table_text
@@ -37,6 +38,7 @@ __all__ = [
     "moment",
     "move_text",
     "number",
+    "pipeline_text",
     "plain",
     "plot_text",
     "run_html",

@@ -36,6 +36,7 @@ _OF_RUN = (
     "participants",
     "artifacts",
     "datasets",
+    "steps",
     "console",
 )
 """The tables whose column ``run`` names a run by its number."""

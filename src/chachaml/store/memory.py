@@ -27,6 +27,7 @@ from chachaml.core.changes import (
     RunDeleted,
     RunEdited,
     RunStarted,
+    StepLogged,
     TagsRemoved,
     TagsSet,
     time_of,
@@ -45,6 +46,7 @@ from chachaml.core.model import (
     RunQuery,
     RunRow,
     Series,
+    StepRow,
     StoreInfo,
     VersionRow,
 )
@@ -176,6 +178,10 @@ class MemoryStore:
                 whats += keep(run.artifacts, change)
             case DatasetLogged():
                 run.datasets.append(dataset_of(change))
+            case StepLogged():
+                about = (change.needs, change.step_run, change.started, change.ended, change.attempts)
+                step = StepRow(change.step, change.order, change.status, *about, change.key)
+                run.steps[change.step] = step
             case EnvironmentCaptured():
                 shared = self._runs.get(change.like)
                 run.environment = {**(shared.environment if shared else run.environment), **change.facts}
@@ -436,6 +442,23 @@ class MemoryStore:
         """Return what was done to a model, or to one version of it, newest first."""
         with self._lock:
             return self._registry.moves(model, version, limit)
+
+    def steps(self, run: str) -> list[StepRow]:
+        """Return the steps of a pipeline, in their order; none for a run that is no pipeline's."""
+        with self._lock:
+            found = self._runs[run].steps.values() if run in self._runs else ()
+            return sorted(found, key=lambda row: (row.order, row.step))
+
+    def step_by_key(self, key: str) -> StepRow | None:
+        """Return the step that completed last with this key and whose run is still there; None if none."""
+        with self._lock:
+            fitting = [
+                row
+                for run in self._runs.values()
+                for row in run.steps.values()
+                if key and row.key == key and row.status == "completed" and row.step_run in self._runs
+            ]
+        return max(fitting, key=lambda row: (row.ended or 0, row.step_run), default=None)
 
     def digests(self) -> set[str]:
         """Return the digests of all artifacts, and of the versions of models."""

@@ -8,7 +8,16 @@ from msgspec.structs import replace
 
 from chachaml.core.changes import ArtifactLogged, Conflicted, DatasetLogged, Fact, RunEdited
 from chachaml.core.ids import short
-from chachaml.core.model import ArtifactRow, ConsoleRow, DatasetRow, ExperimentRow, RunQuery, RunRow, Summary
+from chachaml.core.model import (
+    ArtifactRow,
+    ConsoleRow,
+    DatasetRow,
+    ExperimentRow,
+    RunQuery,
+    RunRow,
+    StepRow,
+    Summary,
+)
 from chachaml.core.query import Order, matches, rank, ranks_before
 from chachaml.core.rules import keep_artifact, merge_param, there
 from chachaml.core.values import parse
@@ -46,6 +55,7 @@ class MemoryRun:
     datasets: list[DatasetRow] = field(default_factory=list)
     aside: dict[int, list[Point]] = field(default_factory=dict)
     """Points of deleted metrics, by the number of the history entry that deleted them."""
+    steps: dict[str, StepRow] = field(default_factory=dict)
     console: list[ConsoleRow] = field(default_factory=list)
     environment: dict[str, Fact] = field(default_factory=dict)
 

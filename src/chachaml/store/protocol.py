@@ -42,6 +42,7 @@ from chachaml.core.model import (
     RunQuery,
     RunRow,
     Series,
+    StepRow,
     StoreInfo,
     VersionRow,
 )
@@ -165,6 +166,14 @@ class Store(Protocol):
 
     def moves(self, model: str, version: int | None = None, limit: int = 100) -> list[MoveRow]:
         """Return what was done to a model, or to one version of it, newest first."""
+        ...
+
+    def steps(self, run: str) -> list[StepRow]:
+        """Return the steps of a pipeline, in their order; none for a run that is no pipeline's."""
+        ...
+
+    def step_by_key(self, key: str) -> StepRow | None:
+        """Return the step that completed last with this key and whose run is still there; None if none."""
         ...
 
     def digests(self) -> set[str]:

@@ -329,6 +329,23 @@ CREATE TABLE moves (                     -- what was done to models, by whom and
 CREATE INDEX moves_by_model ON moves (model, version);
 """
 
+_STEPS = """
+CREATE TABLE steps (                     -- of pipelines, whose runs these are
+    run      INTEGER NOT NULL,
+    step     TEXT NOT NULL,
+    place    INTEGER NOT NULL,           -- from 0
+    status   TEXT NOT NULL,
+    needs    TEXT NOT NULL,              -- JSON array of steps
+    step_run TEXT NOT NULL,              -- id of the run that did it; '' while there is none
+    started  INTEGER,
+    ended    INTEGER,
+    attempts INTEGER NOT NULL,
+    key      TEXT NOT NULL,              -- what the result depends on, as a digest; '' for nothing
+    PRIMARY KEY (run, step)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX steps_by_key ON steps (key, ended) WHERE key != '';
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -336,6 +353,7 @@ MIGRATIONS = (
     Migration("history of corrections, deleted runs", lambda db: db.execute(_CORRECTIONS)),
     Migration("environments and console", lambda db: db.execute(_CAPTURE)),
     Migration("models", lambda db: db.execute(_REGISTRY)),
+    Migration("steps of pipelines", lambda db: db.execute(_STEPS)),
 )
 
 

@@ -30,6 +30,7 @@ from chachaml.core.model import (
     RunQuery,
     RunRow,
     Series,
+    StepRow,
     StoreInfo,
     VersionRow,
 )
@@ -261,6 +262,20 @@ class SQLiteStore:
         """Return what was done to a model, or to one version of it, newest first."""
         with self._database.reading() as db:
             return registered.moves(db, model, version, limit)
+
+    def steps(self, run: str) -> list[StepRow]:
+        """Return the steps of a pipeline, in their order; none for a run that is no pipeline's."""
+        from chachaml.store import steps
+
+        with self._database.reading() as db:
+            return steps.steps(db, run)
+
+    def step_by_key(self, key: str) -> StepRow | None:
+        """Return the step that completed last with this key and whose run is still there; None if none."""
+        from chachaml.store import steps
+
+        with self._database.reading() as db:
+            return steps.step_by_key(db, key)
 
     def digests(self) -> set[str]:
         """Return the digests of all artifacts, and of the versions of models."""

@@ -27,6 +27,7 @@ from chachaml.core.changes import (
     RunDeleted,
     RunEdited,
     RunStarted,
+    StepLogged,
     TagsRemoved,
     TagsSet,
     time_of,
@@ -36,6 +37,7 @@ from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner,
 from chachaml.store import captured, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
+from chachaml.store.steps import set_step
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
 
 __all__ = ["Names", "Writes"]
@@ -169,6 +171,8 @@ class Writes:
                 what = what or set_artifact(self._db, run.no, change)
             case DatasetLogged():
                 add_dataset(self._db, run.no, change)
+            case StepLogged():
+                set_step(self._db, run.no, change)
             case EnvironmentCaptured():
                 self._captured.append((run.no, change))
             case ConsoleWritten():

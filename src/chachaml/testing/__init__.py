@@ -23,6 +23,7 @@ from chachaml.testing.corrections import CorrectionContract
 from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
 from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
 from chachaml.testing.registry import RegistryContract
+from chachaml.testing.steps import StepContract
 from chachaml.testing.writes import BatchContract, RunContract
 
 __all__ = ["ODD_FLOATS", "ODD_TEXTS", "ODD_VALUES", "StoreContract", "Writer", "ended", "points", "started"]
@@ -34,6 +35,7 @@ class StoreContract(
     ArtifactContract,
     CorrectionContract,
     RegistryContract,
+    StepContract,
     QueryContract,
     SeriesContract,
     FeedContract,
