@@ -107,6 +107,10 @@ if TYPE_CHECKING:
     from chachaml.seeding import (
         set_seed,
     )
+    from chachaml.sweeps.api import (
+        Pruned,
+        sweep,
+    )
     from chachaml.table import (
         Table,
     )
@@ -133,6 +137,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.sweeps.api": (
+        "Pruned",
+        "sweep",
+    ),
     "chachaml.pipelines.api": ("pipeline",),
     "chachaml.pipelines.steps": ("step",),
     "chachaml.registry": (
@@ -244,6 +252,7 @@ __all__ = [
     "ChachamlWarning",
     "Comparison",
     "Plot",
+    "Pruned",
     "Table",
     "add_tag",
     "archive_runs",
@@ -316,6 +325,7 @@ __all__ = [
     "sql",
     "start_run",
     "step",
+    "sweep",
     "sync",
     "tracked",
     "undo",

@@ -29,8 +29,9 @@ for lr in (0.1, 0.01):
         ml.log_dataset([[1, 2], [3, 4]], name="digits", role="train")
         ml.registry.register_model("m", "notes/a.md", stage="production")
 ml.registry.set_alias("m", "best", 2)
-ml.add_tag(ml.runs()[0].id, "seen", "yes")
-ml.archive_runs(ml.runs()[1].id)
+ml.pipeline.run("chain", [("load", lambda: [1]), ("fit", lambda ctx: ctx.prev_result)], params={"k": 1})
+ml.add_tag(ml.runs(experiment="iris")[0].id, "seen", "yes")
+ml.archive_runs(ml.runs(experiment="iris")[1].id)
 """
 
 Case = tuple[str, dict[str, Any], list[str]]
@@ -76,6 +77,8 @@ CASES: list[Case] = [
     ("delete_runs", {"archived": True}, ["delete", "--archived", "--yes"]),
     ("delete_runs", {"run_ids": ["RUN"], "cascade": True}, ["delete", "RUN", "--cascade", "--yes"]),
     ("list_experiments", {}, ["experiments"]),
+    ("list_pipelines", {"limit": 5}, ["pipelines", "-n", "5"]),
+    ("get_pipeline", {"pipeline_id": "PIPE"}, ["pipelines", "show", "PIPE"]),
     ("list_models", {}, ["models"]),
     ("get_model", {"model_name": "m"}, ["models", "show", "m"]),
     ("get_model_version", {"model_name": "m"}, ["models", "version", "m"]),
@@ -135,7 +138,8 @@ def ids(made: Path, tmp_path: Path) -> dict[str, str]:
     """Use a copy of the store, and return what the names of its runs stand for."""
     shutil.copytree(made, tmp_path / "own", dirs_exist_ok=True)
     ml.connect(tmp_path / "own" / "chachaml.db")
-    return {"RUN": ml.runs()[0].id, "OLD": ml.runs(archived=True)[0].id}
+    pipe = ml.pipeline.list()[0].id
+    return {"RUN": ml.runs(experiment="iris")[0].id, "OLD": ml.runs(archived=True)[0].id, "PIPE": pipe}
 
 
 def with_ids(ids: dict[str, str], given: Any) -> Any:

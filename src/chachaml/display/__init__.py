@@ -15,6 +15,7 @@ from chachaml.display.models import lineage_text, model_text, move_text, version
 from chachaml.display.pipelines import pipeline_text
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.svg import chart_svg, sparkline_svg
+from chachaml.display.sweeps import sweep_text
 from chachaml.display.tables import table_html, table_text
 from chachaml.display.text import artifact_text, dataset_text, run_text, runs_text
 from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe, size
@@ -49,6 +50,7 @@ __all__ = [
     "size",
     "sparkline",
     "sparkline_svg",
+    "sweep_text",
     "table_html",
     "table_text",
     "version_text",

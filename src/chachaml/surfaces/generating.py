@@ -40,6 +40,7 @@ SPELLINGS = {
 METAVARS = {
     "run_id": "ID",
     "run_ids": "ID...",
+    "pipeline_id": "ID",
     "created_by": "USER",
     "older_than_days": "DAYS",
     "order_by": "FIELDS",
@@ -48,7 +49,7 @@ METAVARS = {
 }
 
 COMPLETERS: dict[str, Completer] = {
-    **dict.fromkeys(("run_id", "run_ids", "one", "other", "parent"), complete_run),
+    **dict.fromkeys(("run_id", "run_ids", "one", "other", "parent", "pipeline_id"), complete_run),
     "experiment": complete_experiment,
     "metric": complete_metric,
     "model_name": complete_model,
