@@ -11,6 +11,15 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "AlertChange",
+    "AlertDeleted",
+    "AlertFired",
+    "AlertKind",
+    "AlertLevel",
+    "AlertRaised",
+    "AlertRule",
+    "AlertSet",
+    "AlertSwitched",
     "AliasMoved",
     "ArtifactLogged",
     "Aspect",
@@ -19,6 +28,8 @@ __all__ = [
     "Conflicted",
     "ConsoleWritten",
     "DatasetLogged",
+    "DeliveryClaimed",
+    "DeliveryTried",
     "EndStatus",
     "EnvironmentCaptured",
     "ExperimentDescribed",
@@ -54,6 +65,8 @@ __all__ = [
 Fact = str | int | float | bool | list[str]
 EndStatus = Literal["completed", "failed", "interrupted"]
 Stage = Literal["none", "staging", "production", "archived"]
+AlertKind = Literal["threshold", "odd", "plateau", "status", "silent", "filter"]
+AlertLevel = Literal["info", "warning", "error"]
 StepStatus = Literal["pending", "running", "completed", "cached", "failed", "interrupted", "skipped"]
 Aspect = Literal["name", "experiment", "archived", "param", "metric"]
 
@@ -305,6 +318,98 @@ class ModelDeleted(RegistryChange, frozen=True):
     force: bool = False
 
 
+class AlertRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an alert waits for. Which fields count depends on ``kind`` (see `chachaml.alerts.set_alert`)."""
+
+    kind: AlertKind
+    experiment: str | None = None
+    metric: str = ""
+    of: Literal["last", "min", "max"] = "last"
+    op: Literal[">", ">=", "<", "<=", "="] = ">"
+    threshold: float = 0.0
+    steps: int = 0
+    direction: Literal["min", "max"] = "min"
+    statuses: tuple[str, ...] = ()
+    minutes: float = 0.0
+    filter: str = ""
+    level: AlertLevel = "warning"
+    cooldown: int = 0
+    """Microseconds after it fired in which it does not fire for another run."""
+    tell_resolved: bool = False
+
+
+class AlertChange(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """What is done to an alert, or what it does: when, and to which."""
+
+    time: int
+    name: str
+
+
+class AlertSet(AlertChange, frozen=True):
+    """A person sets an alert; one of that name is replaced, and may fire anew."""
+
+    by: str
+    rule: AlertRule
+    targets: tuple[str, ...] = ()
+    """URLs, which are secrets."""
+    form: Literal["auto", "slack", "json"] = "auto"
+    secret: str = ""
+    """Signs what is sent."""
+
+
+class AlertSwitched(AlertChange, frozen=True):
+    """A person switches an alert off or on, or mutes it until a time (0: no longer); None leaves it."""
+
+    by: str
+    active: bool | None = None
+    muted_until: int | None = None
+
+
+class AlertDeleted(AlertChange, frozen=True):
+    """A person deletes an alert; what it told stays."""
+
+    by: str
+
+
+class AlertFired(AlertChange, frozen=True):
+    """What an alert waits for has come, or with `resolved` has gone again; the rules say if it counts."""
+
+    id: str
+    run: str
+    text: str
+    value: float | None = None
+    resolved: bool = False
+
+
+class DeliveryClaimed(AlertChange, frozen=True):
+    """Somebody is about to deliver an event to a target, and has until a time to say how it went."""
+
+    id: str
+    place: int
+    until: int
+
+
+class DeliveryTried(AlertChange, frozen=True):
+    """How it went; `next` is when to try again, 0 for never."""
+
+    id: str
+    place: int
+    ok: bool
+    outcome: str
+    next: int = 0
+
+
+class AlertRaised(_Change, frozen=True):
+    """A training script tells something itself."""
+
+    time: int
+    id: str
+    title: str
+    text: str
+    level: AlertLevel
+    targets: tuple[str, ...] = ()
+
+
 class OwnerLost(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """The process behind a journal is gone: the runs that it still owns have crashed."""
 
@@ -335,6 +440,13 @@ Change = (
     | StageMoved
     | AliasMoved
     | ModelDeleted
+    | AlertSet
+    | AlertSwitched
+    | AlertDeleted
+    | AlertFired
+    | DeliveryClaimed
+    | DeliveryTried
+    | AlertRaised
     | OwnerLost
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chachaml.core.changes import RunError, Stage, StepStatus
+from chachaml.core.changes import AlertLevel, AlertRule, RunError, Stage, StepStatus
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATUSES",
+    "AlertRow",
     "ArtifactRow",
     "Columns",
     "ConsoleRow",
     "Contents",
     "DatasetRow",
+    "DeliveryRow",
+    "EventRow",
     "ExperimentRow",
     "HistoryRow",
     "ModelRow",
@@ -286,6 +289,55 @@ class StepRow(msgspec.Struct, frozen=True):
     ended: int | None
     attempts: int
     key: str
+
+
+class AlertRow(msgspec.Struct, frozen=True):
+    """An alert: its rule, where it is told (URLs, which are secrets), and how it stands.
+
+    ``set`` is when it was set last, and tells its revisions apart. ``firing`` is the run for which it
+    fired last without being resolved, '' for none.
+    """
+
+    name: str
+    rule: AlertRule
+    targets: tuple[str, ...]
+    form: str
+    secret: str
+    active: bool
+    muted_until: int
+    set: int
+    set_by: str
+    fired: int | None = None
+    firing: str = ""
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """An event on its way to a target: pending, delivered, failed, or dropped because there were too many."""
+
+    place: int
+    target: str
+    status: Literal["pending", "delivered", "failed", "dropped"]
+    attempts: int = 0
+    outcome: str = ""
+    next: int = 0
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """Something that an alert told, or with an empty ``alert`` a script itself; ``text`` is for people."""
+
+    no: int
+    id: str
+    alert: str
+    run: str
+    time: int
+    title: str
+    text: str
+    level: AlertLevel
+    value: float | None
+    resolved: bool
+    form: str
+    secret: str
+    deliveries: tuple[DeliveryRow, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
+    AlertRaised,
     ArtifactLogged,
     ConsoleWritten,
     DatasetLogged,
@@ -52,7 +53,16 @@ __all__ = [
     "there",
 ]
 
-Said = ParamsLogged | TagsSet | TagsRemoved | PointsLogged | ArtifactLogged | DatasetLogged | StepLogged
+Said = (
+    ParamsLogged
+    | TagsSet
+    | TagsRemoved
+    | PointsLogged
+    | ArtifactLogged
+    | DatasetLogged
+    | StepLogged
+    | AlertRaised
+)
 Seen = EnvironmentCaptured | ConsoleWritten
 RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said | Seen
 
@@ -85,7 +95,9 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
             return _end(row, change, journal), ""
         case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
             return row, ""
-        case ArtifactLogged() | DatasetLogged() | StepLogged() | EnvironmentCaptured() | ConsoleWritten():
+        case ArtifactLogged() | DatasetLogged() | StepLogged() | AlertRaised():
+            return row, ""
+        case EnvironmentCaptured() | ConsoleWritten():
             return row, ""
         case _:
             assert_never(change)

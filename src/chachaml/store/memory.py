@@ -10,6 +10,8 @@ from functools import cmp_to_key, partial
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
+    AlertChange,
+    AlertRaised,
     ArtifactLogged,
     Batch,
     Change,
@@ -35,9 +37,11 @@ from chachaml.core.changes import (
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
+    AlertRow,
     Columns,
     ConsoleRow,
     Contents,
+    EventRow,
     ExperimentRow,
     HistoryRow,
     ModelRow,
@@ -62,6 +66,7 @@ from chachaml.core.rules import (
 )
 from chachaml.store.by_hand import in_order, points_of, sample
 from chachaml.store.cursors import page_end, parse_page_end
+from chachaml.store.memory_alarms import MemoryAlarms
 from chachaml.store.memory_registry import MemoryRegistry
 from chachaml.store.memory_runs import (
     MemoryRun,
@@ -102,6 +107,7 @@ class MemoryStore:
         self._printed = 0
         self._experiments: dict[str, ExperimentRow] = {}
         self._registry = MemoryRegistry()
+        self._alarms = MemoryAlarms()
 
     # writing ------------------------------------------------------------------------------------
 
@@ -148,6 +154,9 @@ class MemoryStore:
                 return ([], [Conflicted(change.run, what)]) if what else ([change.run], [])
             case RegistryChange():
                 return [], self._register(change)
+            case AlertChange():
+                why = self._alarms.apply(change)
+                return [], [Conflicted(getattr(change, "run", ""), why)] if why else []
             case _ if change.run in self._deleted:
                 return [], [Conflicted(change.run, "the run was deleted")]
             case _:
@@ -182,6 +191,8 @@ class MemoryStore:
                 about = (change.needs, change.step_run, change.started, change.ended, change.attempts)
                 step = StepRow(change.step, change.order, change.status, *about, change.key)
                 run.steps[change.step] = step
+            case AlertRaised():
+                self._alarms.raise_alert(change)
             case EnvironmentCaptured():
                 shared = self._runs.get(change.like)
                 run.environment = {**(shared.environment if shared else run.environment), **change.facts}
@@ -459,6 +470,21 @@ class MemoryStore:
                 if key and row.key == key and row.status == "completed" and row.step_run in self._runs
             ]
         return max(fitting, key=lambda row: (row.ended or 0, row.step_run), default=None)
+
+    def alerts(self) -> list[AlertRow]:
+        """Return all alerts, by name."""
+        with self._lock:
+            return self._alarms.alerts()
+
+    def events(self, alert: str | None = None, run: str | None = None, limit: int = 100) -> list[EventRow]:
+        """Return what was told, newest first: by an alert, of a run, or all."""
+        with self._lock:
+            return self._alarms.events(alert, run, limit)
+
+    def due_events(self, now: int, limit: int = 100) -> list[EventRow]:
+        """Return events with a delivery that is to be tried, those that wait longest first."""
+        with self._lock:
+            return self._alarms.due_events(now, limit)
 
     def digests(self) -> set[str]:
         """Return the digests of all artifacts, and of the versions of models."""

@@ -31,9 +31,11 @@ import msgspec
 
 from chachaml.core.changes import Batch, Receipt
 from chachaml.core.model import (
+    AlertRow,
     Columns,
     ConsoleRow,
     Contents,
+    EventRow,
     ExperimentRow,
     HistoryRow,
     ModelRow,
@@ -174,6 +176,18 @@ class Store(Protocol):
 
     def step_by_key(self, key: str) -> StepRow | None:
         """Return the step that completed last with this key and whose run is still there; None if none."""
+        ...
+
+    def alerts(self) -> list[AlertRow]:
+        """Return all alerts, by name."""
+        ...
+
+    def events(self, alert: str | None = None, run: str | None = None, limit: int = 100) -> list[EventRow]:
+        """Return what was told, newest first: by an alert, of a run, or all."""
+        ...
+
+    def due_events(self, now: int, limit: int = 100) -> list[EventRow]:
+        """Return events with a delivery that is to be tried, those that wait longest first."""
         ...
 
     def digests(self) -> set[str]:

@@ -346,6 +346,53 @@ CREATE TABLE steps (                     -- of pipelines, whose runs these are
 CREATE INDEX steps_by_key ON steps (key, ended) WHERE key != '';
 """
 
+_ALERTS = """
+CREATE TABLE alerts (
+    name        TEXT PRIMARY KEY,
+    rule        TEXT NOT NULL,           -- JSON object
+    targets     TEXT NOT NULL,           -- JSON array of URLs, which are secrets
+    form        TEXT NOT NULL,           -- auto, slack or json
+    secret      TEXT NOT NULL,           -- signs what is sent
+    active      INTEGER NOT NULL,
+    muted_until INTEGER NOT NULL,
+    set_at      INTEGER NOT NULL,        -- when it was set last: tells its revisions apart
+    set_by      TEXT NOT NULL,
+    fired       INTEGER,                 -- when last
+    firing      TEXT NOT NULL            -- id of the run for which it did, until that is resolved
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (                    -- what alerts told
+    no       INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    alert    TEXT NOT NULL,              -- its name; '' for what a script told itself
+    revision INTEGER NOT NULL,           -- alerts.set_at
+    run      TEXT NOT NULL,              -- its id
+    time     INTEGER NOT NULL,
+    title    TEXT NOT NULL,
+    text     TEXT NOT NULL,
+    level    TEXT NOT NULL,
+    value    TEXT,                       -- as JSON, with NaN and infinities as texts
+    resolved INTEGER NOT NULL,
+    form     TEXT NOT NULL,
+    secret   TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_alert ON events (alert, revision, run);
+CREATE INDEX events_by_run ON events (run);
+CREATE UNIQUE INDEX events_once ON events (alert, revision, run) WHERE alert != '' AND NOT resolved;
+
+CREATE TABLE deliveries (
+    event    INTEGER NOT NULL,
+    place    INTEGER NOT NULL,
+    target   TEXT NOT NULL,              -- URL
+    status   TEXT NOT NULL,              -- pending, delivered, failed or dropped
+    attempts INTEGER NOT NULL,
+    outcome  TEXT NOT NULL,
+    next     INTEGER NOT NULL,           -- not to be tried before
+    PRIMARY KEY (event, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_due ON deliveries (next) WHERE status = 'pending';
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -354,6 +401,7 @@ MIGRATIONS = (
     Migration("environments and console", lambda db: db.execute(_CAPTURE)),
     Migration("models", lambda db: db.execute(_REGISTRY)),
     Migration("steps of pipelines", lambda db: db.execute(_STEPS)),
+    Migration("alerts", lambda db: db.execute(_ALERTS)),
 )
 
 

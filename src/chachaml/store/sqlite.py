@@ -19,9 +19,11 @@ from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import (
+    AlertRow,
     Columns,
     ConsoleRow,
     Contents,
+    EventRow,
     ExperimentRow,
     HistoryRow,
     ModelRow,
@@ -276,6 +278,27 @@ class SQLiteStore:
 
         with self._database.reading() as db:
             return steps.step_by_key(db, key)
+
+    def alerts(self) -> list[AlertRow]:
+        """Return all alerts, by name."""
+        from chachaml.store import alarms
+
+        with self._database.reading() as db:
+            return alarms.alerts(db)
+
+    def events(self, alert: str | None = None, run: str | None = None, limit: int = 100) -> list[EventRow]:
+        """Return what was told, newest first: by an alert, of a run, or all."""
+        from chachaml.store import alarms
+
+        with self._database.reading() as db:
+            return alarms.events(db, alert, run, limit)
+
+    def due_events(self, now: int, limit: int = 100) -> list[EventRow]:
+        """Return events with a delivery that is to be tried, those that wait longest first."""
+        from chachaml.store import alarms
+
+        with self._database.reading() as db:
+            return alarms.due_events(db, now, limit)
 
     def digests(self) -> set[str]:
         """Return the digests of all artifacts, and of the versions of models."""

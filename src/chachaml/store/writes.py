@@ -12,6 +12,8 @@ import apsw
 import msgspec
 
 from chachaml.core.changes import (
+    AlertChange,
+    AlertRaised,
     ArtifactLogged,
     Change,
     Conflicted,
@@ -34,7 +36,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import RunRow
 from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner, may_go, merge_param, stub
-from chachaml.store import captured, corrections, registered
+from chachaml.store import alarms, captured, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.steps import set_step
@@ -47,7 +49,7 @@ _Cell = tuple[int, int]
 
 _Row = tuple[Any, ...]
 
-_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen, RegistryChange)
+_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen, RegistryChange, AlertChange)
 
 _json = msgspec.json.Encoder().encode
 
@@ -143,6 +145,9 @@ class Writes:
                     self._correct(change)
                 case RegistryChange():
                     self._register(change)
+                case AlertChange():
+                    if why := alarms.apply(self._db, change):
+                        self._conflicts.append(Conflicted(getattr(change, "run", ""), why))
                 case _ if change.run in self._deleted:
                     self._conflicts.append(Conflicted(change.run, "the run was deleted"))
                 case _:
@@ -173,6 +178,8 @@ class Writes:
                 add_dataset(self._db, run.no, change)
             case StepLogged():
                 set_step(self._db, run.no, change)
+            case AlertRaised():
+                alarms.raise_alert(self._db, change)
             case EnvironmentCaptured():
                 self._captured.append((run.no, change))
             case ConsoleWritten():

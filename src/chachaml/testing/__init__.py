@@ -17,6 +17,7 @@ Collected by pytest as usual. Each test is one promise of `chachaml.store.protoc
 
 from __future__ import annotations
 
+from chachaml.testing.alarms import AlarmContract
 from chachaml.testing.artifacts import ArtifactContract
 from chachaml.testing.concurrency import ThreadContract
 from chachaml.testing.corrections import CorrectionContract
@@ -36,6 +37,7 @@ class StoreContract(
     CorrectionContract,
     RegistryContract,
     StepContract,
+    AlarmContract,
     QueryContract,
     SeriesContract,
     FeedContract,
