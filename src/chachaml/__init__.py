@@ -16,7 +16,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chachaml import alerts as alerts
     from chachaml import registry as registry
+    from chachaml.alerts import (
+        alert,
+    )
     from chachaml.artifact_calls import (
         artifact_path,
         download_artifact,
@@ -137,6 +141,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "chachaml.alerts": ("alert",),
     "chachaml.sweeps.api": (
         "Pruned",
         "sweep",
@@ -244,7 +249,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-_MODULES = {"errors": "chachaml.core.errors", "registry": "chachaml.registry"}
+_MODULES = {"alerts": "chachaml.alerts", "errors": "chachaml.core.errors", "registry": "chachaml.registry"}
 """Public names that are modules."""
 
 __all__ = [
@@ -255,6 +260,8 @@ __all__ = [
     "Pruned",
     "Table",
     "add_tag",
+    "alert",
+    "alerts",
     "archive_runs",
     "artifact_path",
     "batched_metrics",

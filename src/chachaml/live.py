@@ -16,6 +16,7 @@ from zlib import crc32
 from chachaml import current, hooks
 from chachaml.connection import Connection, at, is_left_behind
 from chachaml.core.changes import (
+    AlertRaised,
     ConsoleWritten,
     EnvironmentCaptured,
     Fact,
@@ -349,12 +350,12 @@ class LiveRun(RunArtifacts):
                 self._announce()
                 self._journal.log(ConsoleWritten(self.id, _now(), stream, line, text))
 
-    def log_step(self, step: StepLogged) -> None:
-        """Say how a step of the pipeline stands that this run is."""
+    def log_change(self, change: StepLogged | AlertRaised) -> None:
+        """Log something of this run that other parts of chachaml say of it."""
         with self._lock:
             if self._listens():
                 self._announce()
-                self._journal.log(step)
+                self._journal.log(change)
 
     def before_end(self, close: Callable[[], None]) -> None:
         """Have `close` called once, just before the run ends through this handle."""

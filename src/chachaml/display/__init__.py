@@ -7,6 +7,7 @@ is a terminal. Text written by users is escaped everywhere.
 
 from __future__ import annotations
 
+from chachaml.display.alerts import alert_text, condition_text, event_text
 from chachaml.display.axes import Curve
 from chachaml.display.changes import clean_up_text, correction_text, experiment_text
 from chachaml.display.comparison import comparison_html, comparison_text
@@ -23,16 +24,19 @@ from chachaml.display.words import Paint, ansi, count, duration, moment, number,
 __all__ = [
     "Curve",
     "Paint",
+    "alert_text",
     "ansi",
     "artifact_text",
     "chart_svg",
     "clean_up_text",
     "comparison_html",
     "comparison_text",
+    "condition_text",
     "correction_text",
     "count",
     "dataset_text",
     "duration",
+    "event_text",
     "experiment_text",
     "lineage_text",
     "model_text",

@@ -200,7 +200,7 @@ class Running:
     def _say(self, row: StepRow) -> None:
         self.rows[row.step] = row
         self._progress.show(row)
-        self._run.log_step(
+        self._run.log_change(
             StepLogged(
                 self._run.id,
                 _now(),

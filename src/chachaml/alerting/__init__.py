@@ -1,0 +1,1 @@
+"""Behind `chachaml.alerts`: judging runs, telling people, and whom may be told."""
