@@ -29,6 +29,8 @@ for lr in (0.1, 0.01):
         ml.log_dataset([[1, 2], [3, 4]], name="digits", role="train")
         ml.registry.register_model("m", "notes/a.md", stage="production")
 ml.registry.set_alias("m", "best", 2)
+ml.alerts.set_alert("odd", metric="loss", nan=True)
+ml.alerts.check_alerts()
 ml.pipeline.run("chain", [("load", lambda: [1]), ("fit", lambda ctx: ctx.prev_result)], params={"k": 1})
 ml.add_tag(ml.runs(experiment="iris")[0].id, "seen", "yes")
 ml.archive_runs(ml.runs(experiment="iris")[1].id)
@@ -77,6 +79,17 @@ CASES: list[Case] = [
     ("delete_runs", {"archived": True}, ["delete", "--archived", "--yes"]),
     ("delete_runs", {"run_ids": ["RUN"], "cascade": True}, ["delete", "RUN", "--cascade", "--yes"]),
     ("list_experiments", {}, ["experiments"]),
+    ("list_alerts", {"inactive": True}, ["alerts", "--inactive"]),
+    (
+        "set_alert",
+        {"name": "new", "metric": "loss", "op": "<", "threshold": 0.5, "cooldown": 60},
+        ["alerts", "set", "new", "--metric", "loss", "--op", "<", "--threshold", "0.5", "--cooldown", "60"],
+    ),
+    ("check_alerts", {}, ["alerts", "check"]),
+    ("get_alert_history", {"name": "odd"}, ["alerts", "history", "odd"]),
+    ("switch_alert", {"name": "odd", "state": "off"}, ["alerts", "switch", "odd", "off"]),
+    ("mute_alert", {"name": "odd", "minutes": 0}, ["alerts", "mute", "odd", "--minutes", "0"]),
+    ("delete_alert", {"name": "odd"}, ["alerts", "delete", "odd"]),
     ("list_pipelines", {"limit": 5}, ["pipelines", "-n", "5"]),
     ("get_pipeline", {"pipeline_id": "PIPE"}, ["pipelines", "show", "PIPE"]),
     ("list_models", {}, ["models"]),
@@ -175,7 +188,7 @@ def without_times(said: Any) -> Any:
     if isinstance(said, list):
         return [without_times(one) for one in said]
     return (
-        {k: without_times(v) for k, v in said.items() if k not in ("time", "created", "id")}
+        {k: without_times(v) for k, v in said.items() if k not in ("time", "created", "id", "set")}
         if isinstance(said, dict)
         else said
     )
@@ -237,4 +250,4 @@ def test_effects_say_what_an_operation_may_do(ids: dict[str, str]) -> None:
             OPERATIONS[name].run(with_ids(ids, arguments))
     assert (ml.sql("SELECT * FROM runs").to_dicts(), ml.history()) == before
     destructive = [one.name for one in OPERATIONS.values() if one.effect == "destructive"]
-    assert destructive == ["delete_runs", "delete_model_version", "delete_model"]
+    assert destructive == ["delete_runs", "delete_model_version", "delete_model", "delete_alert"]

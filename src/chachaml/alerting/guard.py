@@ -17,6 +17,9 @@ from chachaml.core.errors import BadValue
 
 __all__ = ["Target", "check_url", "is_public", "masked", "vetted"]
 
+_WORLD, _EXAMPLES = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("3fff::/20")
+"""What is given out of IPv6 at all, and a part of it that is for books (RFC 9637)."""
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 _HINT = "the setting alert_hosts names others that may be told, such as CHACHAML_ALERT_HOSTS=127.0.0.1:8000"
@@ -39,6 +42,8 @@ def is_public(address: str) -> bool:
         for inner in (ip.ipv4_mapped, ip.sixtofour, _nat64(ip), ip.teredo and ip.teredo[1]):
             if inner:
                 return False  # nobody has a reason to name an address in such a way
+        if ip not in _WORLD or ip in _EXAMPLES:
+            return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
@@ -55,7 +60,8 @@ def check_url(url: str) -> tuple[bool, str, int, str]:
     try:
         parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").rstrip("."), parts.port
-        host.encode("idna" if not host.isascii() else "ascii")
+        if not host.isascii():
+            host = host.encode("idna").decode()  # which also makes plain digits of odd ones
     except (ValueError, AttributeError, UnicodeError) as error:
         raise BadValue(f"not a URL that can be told: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
@@ -97,12 +103,11 @@ def vetted(url: str) -> Target:
         OSError: The name is not known.
     """
     secure, host, port, path = check_url(url)
-    name = host if host.isascii() else host.encode("idna").decode()
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not _is_allowed(host, port) and not all(map(is_public, addresses)):
         raise BadValue(f"{host} leads to an address that is not public", _HINT)
-    return Target(secure, name, port, addresses[0], path)
+    return Target(secure, host, port, addresses[0], path)
 
 
 def masked(url: str) -> str:
@@ -112,5 +117,7 @@ def masked(url: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         return "…"
+    if parts.scheme not in ("http", "https"):
+        return f"{parts.scheme}://…{url[-4:]}"
     tail = f"/…{url[-4:]}" if len(parts.path) > 8 or parts.query else parts.path
     return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{tail}"
