@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check lint types tests bench soak strace clean
+.PHONY: demo test check lint types tests bench soak clusters strace clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -27,6 +27,10 @@ bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md 
 
 soak: $(READY) strace  ## the long forms: a million schedules, two thousand kills
 	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -s -x
+
+clusters: $(READY)  ## pipelines on Ray too, which is large
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.30"
+	CHACHAML_CLUSTERS=1 $(BIN)/pytest -p no:cacheprovider tests/api/test_pipelines.py -k other_processes
 
 strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \

@@ -24,6 +24,7 @@ SUBJECTS = (
     "many_runs",
     "searching",
     "artifacts",
+    "models",
 )
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 

@@ -70,6 +70,8 @@ def version(name: str, selector: Selector = None) -> ModelVersion:
         NotFound: No such model or version; the error names those there are.
     """
     name, selector = _parse(name, selector)
+    if isinstance(selector, int) and (rows := connection().ready().versions(name, number=selector)):
+        return ModelVersion.from_row(rows[0])
     found = versions(name)
     fitting = [one for one in found if _fits(one, selector)]
     if fitting:

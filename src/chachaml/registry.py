@@ -18,7 +18,6 @@ from chachaml import lifecycle
 from chachaml.connection import Connection, connection
 from chachaml.core.changes import (
     AliasMoved,
-    Batch,
     ModelDeleted,
     ModelDescribed,
     RegistryChange,
@@ -432,13 +431,16 @@ def _remove(change: ModelDeleted, gone: list[ModelVersion] | Lines[ModelVersion]
 
 def _moved(change: StageMoved | AliasMoved | ModelDescribed, number: int) -> ModelVersion:
     """Make a change to a version that there must be, and return it as it is now."""
-    version(change.model, number)
-    _apply(connection(), change)
+    try:
+        _apply(connection(), change)
+    except Conflict:
+        version(change.model, number)  # says what there is instead
+        raise
     return version(change.model, number)
 
 
 def _apply(where: Connection, change: RegistryChange) -> None:
-    receipt = where.store(create=True).apply(Batch((change,), command=new_id()))  # type: ignore[arg-type]
+    receipt = where.command(change)  # type: ignore[arg-type]
     for refused in receipt.conflicts:
         raise Conflict(
             refused.what, "force=True does it nevertheless" if "production" in refused.what else ""

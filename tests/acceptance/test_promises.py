@@ -1,7 +1,7 @@
 """What was promised to users, promise by promise, in the numbers of the acceptance list: rows 1 to 71.
 
-Each test does what a new user would, in an empty folder. Rows 39 to 48 and 52 to 64 (models, pipelines,
-alerts) are not built yet.
+Each test does what a new user would, in an empty folder. Rows 39 to 48 are in tests/api/test_registry.py,
+52 to 56 in tests/api/test_pipelines.py and 57 to 64 in tests/api/test_alerts.py.
 """
 
 from __future__ import annotations

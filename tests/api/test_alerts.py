@@ -385,3 +385,24 @@ def test_many_points_cause_one_message(receiver: Receiver) -> None:
     for _ in range(3):
         alerts.check_alerts()
     assert len(receiver.got) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of apprise's own
+def test_services_of_apprise_are_told_if_this_user_allows_it(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"json://127.0.0.1:{receiver.port}/secret-x9Z3"
+    made = alerts.set_alert("a", metric="loss", threshold=1, urls=[url])
+    assert made.targets == ("json://…x9Z3",)
+    logged(loss=2)
+    alerts.check_alerts()
+    way = alerts.alert_history()[0].deliveries[0]
+    assert (way.status, way.outcome) == ("failed", "services of apprise are not told")
+    assert receiver.connections == 0
+    monkeypatch.setenv("CHACHAML_ALERT_APPRISE", "on")
+    logged(loss=3)
+    alerts.check_alerts()
+    assert alerts.alert_history()[0].deliveries[0].outcome == "told"
+    (body,) = receiver.bodies()
+    assert (body["title"], body["type"]) == ("a", "warning")
+    assert body["message"].startswith("loss = 3 > 1")

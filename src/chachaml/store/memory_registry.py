@@ -172,7 +172,7 @@ class MemoryRegistry:
             )
         return found
 
-    def versions(self, model: str | None, run: str | None) -> list[VersionRow]:
+    def versions(self, model: str | None, run: str | None, number: int | None) -> list[VersionRow]:
         """Return versions of a model, of what a run logged, or all: by model, then ascending."""
         return [
             replace(
@@ -181,7 +181,7 @@ class MemoryRegistry:
             )
             for name in sorted(self._versions)
             for _, row in sorted(self._versions[name].items())
-            if model in (None, name) and run in (None, row.run)
+            if model in (None, name) and run in (None, row.run) and number in (None, row.version)
         ]
 
     def _names_of(self, row: VersionRow) -> tuple[str, ...]:

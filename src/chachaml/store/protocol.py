@@ -162,8 +162,10 @@ class Store(Protocol):
         """Return all models, by name."""
         ...
 
-    def versions(self, model: str | None = None, run: str | None = None) -> list[VersionRow]:
-        """Return versions of a model, of what a run logged, or all: by model, then ascending."""
+    def versions(
+        self, model: str | None = None, run: str | None = None, number: int | None = None
+    ) -> list[VersionRow]:
+        """Return versions by model, then ascending: of a model, of what a run logged, of a number, or all."""
         ...
 
     def moves(self, model: str, version: int | None = None, limit: int = 100) -> list[MoveRow]:

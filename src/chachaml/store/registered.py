@@ -184,11 +184,11 @@ def models(db: apsw.Connection) -> list[ModelRow]:
     return found
 
 
-def versions(db: apsw.Connection, model: str | None, run: str | None) -> list[VersionRow]:
-    """Return versions of a model, of what a run logged, or all: by model, then ascending."""
-    tests = [test for test, value in (("name = :model", model), ("run = :run", run)) if value is not None]
-    which = " AND ".join(tests) or "1"
-    values = {key: value for key, value in (("model", model), ("run", run)) if value is not None}
+def versions(db: apsw.Connection, model: str | None, run: str | None, number: int | None) -> list[VersionRow]:
+    """Return versions by model, then ascending: of a model, of what a run logged, of a number, or all."""
+    wanted = {"name": model, "run": run, "version": number}
+    values = {column: value for column, value in wanted.items() if value is not None}
+    which = " AND ".join(f"{column} = :{column}" for column in values) or "1"
     query = f"""SELECT name, {_VERSION}, (SELECT json_group_array(alias) FROM aliases
         WHERE aliases.model = models.no AND aliases.version = versions.version)
         FROM versions JOIN models ON models.no = versions.model WHERE {which} ORDER BY name, version"""

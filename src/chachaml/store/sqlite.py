@@ -255,10 +255,12 @@ class SQLiteStore:
         with self._database.reading() as db:
             return registered.models(db)
 
-    def versions(self, model: str | None = None, run: str | None = None) -> list[VersionRow]:
-        """Return versions of a model, of what a run logged, or all: by model, then ascending."""
+    def versions(
+        self, model: str | None = None, run: str | None = None, number: int | None = None
+    ) -> list[VersionRow]:
+        """Return versions by model, then ascending: of a model, of what a run logged, of a number, or all."""
         with self._database.reading() as db:
-            return registered.versions(db, model, run)
+            return registered.versions(db, model, run, number)
 
     def moves(self, model: str, version: int | None = None, limit: int = 100) -> list[MoveRow]:
         """Return what was done to a model, or to one version of it, newest first."""

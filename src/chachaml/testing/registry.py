@@ -75,6 +75,7 @@ class RegistryContract(Fixtures):
             ("m", 2),
             ("other", 1),
         ]
+        assert store.versions("m", number=2) == [two]
         assert store.versions("unknown") == store.versions(run="f" * 32) == []
 
     def test_what_is_not_there_is_not_registered(self, store: Store, writer: Writer) -> None:
