@@ -91,7 +91,8 @@ def register_model(
 
     Args:
         name: The model's name.
-        artifact: The artifact's name in the run, or what a log call returned.
+        artifact: The artifact's name in the run, or what a log call returned; or a version of another
+            model, as ``"model://name/production"``.
         run: The run. Default: the artifact's, else the current one.
         stage: "none", "staging", "production" or "archived".
         description: Of the version.
@@ -109,6 +110,9 @@ def register_model(
     given = {str(key): as_text(f"tag {key!r}", str(value)) for key, value in (tags or {}).items()}
     if isinstance(artifact, Artifact):
         run, artifact = run or artifact.run, artifact.name
+    elif isinstance(artifact, str) and artifact.startswith("model://"):
+        known = version(artifact)
+        run, artifact = known.run, known.artifact
     live = lifecycle.require("register_model") if run is None else run
     where = getattr(live, "connection", None) or connection()
     if not where.keeps:

@@ -56,6 +56,8 @@ def test_outside_a_run_the_run_is_named() -> None:
     assert reg.register_model("m", artifact="model", run=run.id[-8:]).version == 2
     assert kept is not None
     assert reg.register_model("m", kept).version == 3
+    copy = reg.register_model("other", artifact="model://m/2")
+    assert (copy.version, copy.run, copy.digest) == (1, run.id, kept.digest)
 
 
 def test_row_40_versions_count_from_one_upward() -> None:
