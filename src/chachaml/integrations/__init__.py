@@ -1,0 +1,1 @@
+"""Integrations with the libraries that people train with, one module for each."""
