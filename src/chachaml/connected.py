@@ -247,7 +247,7 @@ class Connection:
             self._looked = now
             self._look_at_alerts()
 
-    def _look_at_alerts(self) -> Watcher | None:
+    def _look_at_alerts(self) -> None:
         """Have alerts judged by what was drained, if there are any; returns at once."""
         drained, self._drained = list(self._drained), {}
         if self._watcher is None and self._has_alerts():
@@ -256,7 +256,20 @@ class Connection:
             self._watcher = Watcher(self.store)
         if self._watcher is not None:
             self._watcher.note(drained)
-        return self._watcher
+
+    def _look_a_last_time(self, wait: float) -> None:
+        """Judge alerts by what was drained last, and tell what can be told within `wait` seconds.
+
+        In this thread: a process that ends can start no other.
+        """
+        drained, self._drained = list(self._drained), {}
+        if self._watcher is not None:
+            self._watcher.note(drained)
+            self._watcher.close(wait)
+        elif drained and self._has_alerts():
+            from chachaml.alerting.watching import look_and_tell
+
+            look_and_tell(self.store, drained, wait)
 
     def _has_alerts(self) -> bool:
         try:
@@ -342,8 +355,8 @@ class Connection:
                     "lost", f"LOST: {journal.held:,} bytes and {journal.lost:,} records were never on disk"
                 )
             journal.close(drained=drained.is_set())
-            if (watcher := self._look_at_alerts()) is not None and stopped:
-                watcher.close(wait)
+            if stopped:
+                self._look_a_last_time(wait)
         self._journal = None
         self._begin()
         if self._store is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Sender = Callable[[EventRow, str], Answer]
 
-__all__ = ["Found", "Told", "Watcher", "deliver", "look"]
+__all__ = ["Found", "Told", "Watcher", "deliver", "look", "look_and_tell"]
 
 _CLAIM = 60_000_000
 """Microseconds in which who claimed a delivery says how it went; then others may try."""
@@ -198,7 +199,16 @@ class Watcher:
         self._wake.set()
         self._thread.join(wait)
         if not self._thread.is_alive():
-            self._once(lambda: time.monotonic() > deadline)
+            look_and_tell(self._store, self._runs, deadline - time.monotonic())
+
+
+def look_and_tell(store: Callable[[], Store], runs: Iterable[str], wait: float) -> None:
+    """Judge alerts by some runs, and tell what can be told in `wait` seconds; the rest stays for later."""
+    deadline = time.monotonic() + wait
+    with contextlib.suppress(ChachamlError):  # the store is in trouble, of which others tell
+        opened = store()
+        look(opened, runs)
+        deliver(opened, lambda: time.monotonic() > deadline)
 
 
 def _now() -> int:

@@ -13,7 +13,7 @@ import click
 
 import chachaml as ml
 from chachaml.core.errors import BadValue
-from chachaml.display import pipeline_text, sweep_text
+from chachaml.display import duration, pipeline_text, sweep_text
 from chachaml.ops import pipelines
 from chachaml.pipelines.shown import Pipeline
 from chachaml.surfaces import output
@@ -37,7 +37,7 @@ def _print_pipelines(found: Sequence[Pipeline]) -> None:
         "status": [one.status for one in found],
         "steps": [f"{_done(one)} of {len(one.steps)}" for one in found],
         "created": [one.created for one in found],
-        "duration": [one.duration for one in found],
+        "duration": [duration(one.duration) for one in found],
         "description": [one.description for one in found],
     }
     click.echo(output.table(ml.Table(columns, length=len(found))))

@@ -137,11 +137,16 @@ def sweep(
     suggester = suggester_of(how, asked, directed, seed, pruner)
     most = _count("trials", trials) if trials is not None else (20 if how != "grid" else 1 << 62)
     check_key("metric", metric)
-    where, title = connection(), str(name or getattr(fn, "__name__", "sweep"))
+    where, title = connection(), name or _name_of(fn)
     with _opened(where, title, resume, asked, how, directed, metric) as run:
         going = _Going(fn, run, suggester, directed, metric, most)
         going.go(_count("workers", workers))
     return going.result()
+
+
+def _name_of(fn: Callable[..., Any]) -> str:
+    name: str = getattr(fn, "__name__", "")
+    return name if name.isidentifier() else "sweep"
 
 
 def _direction(direction: str) -> Direction:
