@@ -7,6 +7,8 @@ from typing import Any
 from chachaml.curves import small_curves
 from chachaml.display import run_text, sparkline
 from chachaml.live import LiveRun
+from chachaml.model_lookup import models, versions
+from chachaml.registered import Model
 from chachaml.results import Run
 from chachaml.tracker import run as read_run
 from chachaml.tracker import runs
@@ -26,13 +28,19 @@ def sparks(run: Run) -> dict[str, str]:
 
 
 def inspect(what: object) -> None:
-    """Print one thing in full: a run, by its id or as an object, with its curves; or anything else.
+    """Print one thing in full: a run, by its id or as an object, with its curves; a model, by its name or
+    as an object, with its versions; or anything else.
 
     Raises:
-        NotFound: A text that is no run's id.
-    """
+        NotFound: A text that is neither a run's id nor a model's name.
+    """  # noqa: D205 - one sentence
+    known = {model.name: model for model in models()} if isinstance(what, str) else {}
+    if isinstance(what, str) and what in known:
+        what = known[what]
     if isinstance(what, (str, LiveRun, Run)):
         found = read_run(what)
         print(run_text(found, sparks=sparks(found)))
+    elif isinstance(what, Model):
+        print(what, *versions(what.name), sep="\n")
     else:
         print("nothing to inspect" if what is None else what)

@@ -208,6 +208,19 @@ def test_row_47_a_model_has_a_note() -> None:
     assert len(ml.experiments()) == 1
 
 
+def test_a_model_is_inspected_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    trained(1, stage="production"), trained(2)
+    ml.inspect("iris")
+    by_name = capsys.readouterr().out
+    ml.inspect(reg.model("iris"))
+    assert capsys.readouterr().out == by_name
+    lines = by_name.splitlines()
+    assert lines[0] == "iris  2 versions, version 1 in production"
+    assert [line.split(":")[0] for line in lines[-2:]] == ["<iris version 1, production", "<iris version 2"]
+    with pytest.raises(NotFound):
+        ml.inspect("irs")
+
+
 def test_row_48_a_path_or_an_unknown_name_is_explained() -> None:
     with ml.start_run():
         ml.log_artifact("model", [1])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chachaml.connection import Connection, connection
-from chachaml.core.errors import BadValue, NotFound
+from chachaml.core.errors import BadValue, NotFound, RunIsLive
 from chachaml.core.ids import short
 from chachaml.core.model import RunQuery, RunRow
 from chachaml.core.values import check_key
@@ -183,7 +183,10 @@ def _opened(
         raise NotFound(
             f"run {row.name!r} ({short(row.id)}) is no sweep", "runs('tags.sweep is not null') are"
         )
-    return start_run(resume=row.id, join=row.status == "running")
+    try:
+        return start_run(resume=row.id)
+    except RunIsLive:  # another worker went on with it first
+        return start_run(resume=row.id, join=True)
 
 
 class _Going:
