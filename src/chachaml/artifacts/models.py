@@ -54,7 +54,7 @@ def keepable(model: Any) -> Any:
 
     A module whole is code, which would have to be trusted to be loaded.
     """
-    return model.state_dict() if _is_module(model) else model
+    return dict(model.state_dict()) if _is_module(model) else model
 
 
 def signature_of(data: Any) -> dict[str, Any]:
