@@ -11,6 +11,9 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "AccessChange",
+    "AccountKind",
+    "AccountSet",
     "AlertChange",
     "AlertDeleted",
     "AlertFired",
@@ -21,8 +24,10 @@ __all__ = [
     "AlertSet",
     "AlertSwitched",
     "AliasMoved",
+    "AnyRole",
     "ArtifactLogged",
     "Aspect",
+    "Audited",
     "Batch",
     "Change",
     "Conflicted",
@@ -43,6 +48,7 @@ __all__ = [
     "PointsLogged",
     "Receipt",
     "RegistryChange",
+    "Role",
     "RunDeleted",
     "RunEdited",
     "RunEnded",
@@ -56,6 +62,9 @@ __all__ = [
     "StepStatus",
     "TagsRemoved",
     "TagsSet",
+    "TokenIssued",
+    "TokenRevoked",
+    "TokenUsed",
     "VersionRegistered",
     "decode_change",
     "encode_change",
@@ -66,6 +75,9 @@ Fact = str | int | float | bool | list[str]
 EndStatus = Literal["completed", "failed", "interrupted"]
 Stage = Literal["none", "staging", "production", "archived"]
 AlertKind = Literal["threshold", "odd", "plateau", "status", "silent", "filter"]
+Role = Literal["reader", "writer", "admin"]
+AnyRole = Literal["", "reader", "writer", "admin"]
+AccountKind = Literal["user", "service"]
 AlertLevel = Literal["info", "warning", "error"]
 StepStatus = Literal["pending", "running", "completed", "cached", "failed", "interrupted", "skipped"]
 Aspect = Literal["name", "experiment", "archived", "param", "metric"]
@@ -142,6 +154,7 @@ class PointsLogged(_Change, frozen=True):
 
     ``steps`` and ``times`` (microseconds) are int64, ``values`` float64: 8 bytes an entry.
     Bytes, so that a change is immutable, compares by content, and needs numpy only to compute.
+    Without ``steps`` the store gives them: one more than the highest so far, from 0.
     """
 
     key: str
@@ -151,6 +164,15 @@ class PointsLogged(_Change, frozen=True):
 
     def __len__(self) -> int:
         return len(self.values) // 8
+
+    def numbered(self, top: int) -> PointsLogged:
+        """Return the change with the steps that follow `top`, unless it has steps."""
+        if self.steps or not self.values:
+            return self
+        steps = [
+            min(top + no, 2**63 - 1).to_bytes(8, "little", signed=True) for no in range(1, len(self) + 1)
+        ]
+        return msgspec.structs.replace(self, steps=b"".join(steps))
 
 
 class ArtifactLogged(_Change, frozen=True):
@@ -410,6 +432,60 @@ class AlertRaised(_Change, frozen=True):
     targets: tuple[str, ...] = ()
 
 
+class AccessChange(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """What is done about who may do what: when, and by whom."""
+
+    time: int
+    by: str
+
+
+class AccountSet(AccessChange, frozen=True):
+    """Who may use a server, and as what; an account of that name is replaced."""
+
+    name: str
+    kind: AccountKind = "user"
+    role: AnyRole = ""
+    """In all experiments; '' for none."""
+    grants: dict[str, Role] = {}
+    """Roles in single experiments, beyond that."""
+    active: bool = True
+
+
+class TokenIssued(AccessChange, frozen=True):
+    """A secret by which an account is known; the store keeps its digest alone."""
+
+    id: str
+    account: str
+    digest: str
+    """SHA-256 of the secret, 64 hex digits."""
+    expires: int
+    label: str = ""
+    role: AnyRole = ""
+    """No more than this, whatever the account may; '' for all that it may."""
+    session: bool = False
+    """Whether it is a browser's, made when somebody signs in."""
+
+
+class TokenRevoked(AccessChange, frozen=True):
+    """A token is good for nothing any more."""
+
+    id: str
+
+
+class TokenUsed(AccessChange, frozen=True):
+    """A token was used; told now and then."""
+
+    id: str
+
+
+class Audited(AccessChange, frozen=True):
+    """Something happened that an admin may want to know of."""
+
+    action: str
+    target: str = ""
+    details: str = ""
+
+
 class OwnerLost(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """The process behind a journal is gone: the runs that it still owns have crashed."""
 
@@ -447,6 +523,11 @@ Change = (
     | DeliveryClaimed
     | DeliveryTried
     | AlertRaised
+    | AccountSet
+    | TokenIssued
+    | TokenRevoked
+    | TokenUsed
+    | Audited
     | OwnerLost
 )
 

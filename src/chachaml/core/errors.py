@@ -17,6 +17,8 @@
     └── StoreError          the store cannot be used                                503
         ├── StoreUnavailable   cannot be opened or written just now
         ├── ForeignFile        the file is not a chachaml store
+        ├── NotSignedIn        the server does not know who asks                    401
+        ├── AccessDenied       the server knows, and does not allow it              403
         ├── SchemaTooNew       written by a newer chachaml
         └── StoreDamaged       the file's pages are corrupted
 
@@ -27,6 +29,7 @@ says what and where, and a ``hint`` with the next thing to type.
 from __future__ import annotations
 
 __all__ = [
+    "AccessDenied",
     "AmbiguousId",
     "ArtifactDamaged",
     "ArtifactExists",
@@ -39,6 +42,7 @@ __all__ = [
     "MissingExtra",
     "NoActiveRun",
     "NotFound",
+    "NotSignedIn",
     "ParamConflict",
     "RunHasEnded",
     "RunIsLive",
@@ -181,6 +185,20 @@ class StoreUnavailable(StoreError):
     """The store cannot be opened or written just now; what was logged stays in the journal."""
 
     code = "store_unavailable"
+
+
+class NotSignedIn(StoreError):
+    """A server does not know who asks; what was logged stays in the journal."""
+
+    code = "not_signed_in"
+    status = 401
+
+
+class AccessDenied(StoreError):
+    """Who asks is not allowed to do this; what was logged stays in the journal."""
+
+    code = "access_denied"
+    status = 403
 
 
 class ForeignFile(StoreError):

@@ -6,7 +6,16 @@ import os
 import time
 from collections.abc import Iterator
 
-__all__ = ["is_id", "is_shared", "new_id", "new_shared_id", "readable_name", "short"]
+__all__ = [
+    "is_id",
+    "is_remote",
+    "is_shared",
+    "new_id",
+    "new_remote_id",
+    "new_shared_id",
+    "readable_name",
+    "short",
+]
 
 _ADJECTIVES = (
     "amber ancient autumn bold brave bright brisk calm clever cosmic crimson crisp curious dapper daring "
@@ -36,9 +45,20 @@ def new_shared_id() -> str:
     return f"{fresh[:12]}8{fresh[13:]}"
 
 
+def new_remote_id() -> str:
+    """Return the id of a journal that is shipped to a server; it is otherwise like `new_id`'s."""
+    fresh = new_id()
+    return f"{fresh[:12]}f{fresh[13:]}"
+
+
+def is_remote(journal: str) -> bool:
+    """Tell whether an id is that of a journal that is shipped to a server."""
+    return journal[12:13] == "f"
+
+
 def is_shared(journal: str) -> bool:
-    """Tell whether an id is that of a journal in a spool."""
-    return journal[12:13] == "8"
+    """Tell whether an id is that of a journal whose owner is on another machine, perhaps."""
+    return journal[12:13] in ("8", "f")
 
 
 def is_id(text: str) -> bool:

@@ -9,19 +9,31 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chachaml.core.changes import AlertLevel, AlertRule, RunError, Stage, StepStatus
+from chachaml.core.changes import (
+    AccountKind,
+    AlertLevel,
+    AlertRule,
+    AnyRole,
+    Conflicted,
+    Role,
+    RunError,
+    Stage,
+    StepStatus,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from chachaml.core.changes import Conflicted
     from chachaml.core.query.expressions import Expression, Order
 
 __all__ = [
     "STATUSES",
+    "Access",
+    "AccountRow",
     "AlertRow",
     "ArtifactRow",
+    "AuditRow",
     "Columns",
     "ConsoleRow",
     "Contents",
@@ -40,6 +52,7 @@ __all__ = [
     "StepRow",
     "StoreInfo",
     "Summary",
+    "TokenRow",
     "VersionRow",
 ]
 
@@ -338,6 +351,51 @@ class EventRow(msgspec.Struct, frozen=True):
     form: str
     secret: str
     deliveries: tuple[DeliveryRow, ...] = ()
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """Who may use a server, and as what: a role in all experiments, and roles in single ones."""
+
+    name: str
+    kind: AccountKind
+    role: AnyRole
+    grants: dict[str, Role]
+    active: bool
+    created: int
+    created_by: str
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    """A token of an account, known by the digest of its secret; times as in `chachaml.core.changes`."""
+
+    id: str
+    account: str
+    digest: str
+    label: str
+    role: AnyRole
+    session: bool
+    created: int
+    expires: int
+    revoked: int | None
+    used: int | None
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """Something that happened about access: who did what to which, and what else is known."""
+
+    no: int
+    time: int
+    by: str
+    action: str
+    target: str
+    details: str
+
+
+class Access(msgspec.Struct, frozen=True):
+    """All accounts, by name, and their tokens, the oldest first."""
+
+    accounts: tuple[AccountRow, ...] = ()
+    tokens: tuple[TokenRow, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ class Journal:
         on_trouble: Told once, in words, when records have to stay in memory.
         shared: The folder is on a disk that several machines share, which may have no locks: none is
             taken, and the id tells so.
+        make_id: Makes the journal's id. Default: as `shared` says.
 
     Attributes:
         write: Append one whole record made with this journal's `salt`. Raises ValueError when the
@@ -62,13 +63,14 @@ class Journal:
         mode: str = "auto",
         on_trouble: Callable[[str], None] = lambda _: None,
         shared: bool = False,
+        make_id: Callable[[], str] | None = None,
     ) -> None:
         self.root, self._store, self._mode, self._on_trouble = root, store, mode, on_trouble
-        self._shared = shared
+        self._shared, self._make_id = shared, make_id or (new_shared_id if shared else new_id)
         self._begin()
 
     def _begin(self) -> None:
-        self.id = new_shared_id() if self._shared else new_id()
+        self.id = self._make_id()
         self.salt = salt_of(self.id)
         self.folder = self.root / self.id
         self.write: Callable[[bytes], object] = _refuse

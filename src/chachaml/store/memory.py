@@ -10,6 +10,7 @@ from functools import cmp_to_key, partial
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
+    AccessChange,
     AlertChange,
     AlertRaised,
     ArtifactLogged,
@@ -37,7 +38,9 @@ from chachaml.core.changes import (
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id, short
 from chachaml.core.model import (
+    Access,
     AlertRow,
+    AuditRow,
     Columns,
     ConsoleRow,
     Contents,
@@ -66,6 +69,7 @@ from chachaml.core.rules import (
 )
 from chachaml.store.by_hand import in_order, points_of, sample
 from chachaml.store.cursors import page_end, parse_page_end
+from chachaml.store.memory_access import MemoryAccess
 from chachaml.store.memory_alarms import MemoryAlarms
 from chachaml.store.memory_registry import MemoryRegistry
 from chachaml.store.memory_runs import (
@@ -108,6 +112,7 @@ class MemoryStore:
         self._experiments: dict[str, ExperimentRow] = {}
         self._registry = MemoryRegistry()
         self._alarms = MemoryAlarms()
+        self._access = MemoryAccess()
 
     # writing ------------------------------------------------------------------------------------
 
@@ -126,6 +131,10 @@ class MemoryStore:
             if batch.command:
                 self._receipts[batch.command] = receipt
             return receipt
+
+    def apply_all(self, batches: Sequence[Batch]) -> list[Receipt]:
+        """Apply several batches, each as `apply` does; return their receipts in order."""
+        return [self.apply(batch) for batch in batches]
 
     def _apply(self, batch: Batch, journal: str) -> Receipt:
         touched: dict[str, None] = {}
@@ -154,6 +163,9 @@ class MemoryStore:
                 return ([], [Conflicted(change.run, what)]) if what else ([change.run], [])
             case RegistryChange():
                 return [], self._register(change)
+            case AccessChange():
+                why = self._access.apply(change)
+                return [], [Conflicted("", why)] if why else []
             case AlertChange():
                 why = self._alarms.apply(change)
                 return [], [Conflicted(getattr(change, "run", ""), why)] if why else []
@@ -182,7 +194,8 @@ class MemoryStore:
             case ParamsLogged():
                 whats += merge(run.params, change.params)
             case PointsLogged() if len(change):
-                run.points.setdefault(change.key, []).extend(points_of(change))
+                points = run.points.setdefault(change.key, [])
+                points += points_of(change.numbered(max((step for step, _, _ in points), default=-1)))
             case ArtifactLogged():
                 whats += keep(run.artifacts, change)
             case DatasetLogged():
@@ -307,6 +320,11 @@ class MemoryStore:
                 artifacts=tuple(found.artifacts[name] for name in sorted(found.artifacts)),
                 datasets=tuple(found.datasets),
             )
+
+    def bare_runs(self, runs: Sequence[str]) -> dict[str, RunRow]:
+        """Return by id those of some runs that there are, without what belongs to them."""
+        with self._lock:
+            return {run: self._runs[run].row for run in runs if run in self._runs}
 
     def find_runs(self, query: RunQuery) -> Page:
         """Return one page of the runs that match.
@@ -487,6 +505,16 @@ class MemoryStore:
         """Return events with a delivery that is to be tried, those that wait longest first."""
         with self._lock:
             return self._alarms.due_events(now, limit)
+
+    def access(self) -> Access:
+        """Return who may use a server of this store, and their tokens."""
+        with self._lock:
+            return self._access.access()
+
+    def audit(self, before: int | None = None, limit: int = 100) -> list[AuditRow]:
+        """Return what happened about access, newest first: those numbered below `before`."""
+        with self._lock:
+            return self._access.audit(before, limit)
 
     def digests(self) -> set[str]:
         """Return the digests of all artifacts, and of the versions of models."""

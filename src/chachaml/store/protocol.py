@@ -31,7 +31,9 @@ import msgspec
 
 from chachaml.core.changes import Batch, Receipt
 from chachaml.core.model import (
+    Access,
     AlertRow,
+    AuditRow,
     Columns,
     ConsoleRow,
     Contents,
@@ -84,6 +86,14 @@ class Store(Protocol):
         """
         ...
 
+    def apply_all(self, batches: Sequence[Batch]) -> list[Receipt]:
+        """Apply several batches in one transaction, each as `apply` does; return their receipts in order.
+
+        Raises:
+            StoreError: As `apply`; none of them changed anything.
+        """
+        ...
+
     def applied_to(self, journal: str) -> int:
         """Return the logical offset up to which `journal` is applied; 0 for an unknown one."""
         ...
@@ -98,6 +108,10 @@ class Store(Protocol):
         Raises:
             NotFound: No such run.
         """
+        ...
+
+    def bare_runs(self, runs: Sequence[str]) -> dict[str, RunRow]:
+        """Return by id those of some runs that there are, without what belongs to them."""
         ...
 
     def find_runs(self, query: RunQuery) -> Page:
@@ -190,6 +204,14 @@ class Store(Protocol):
 
     def due_events(self, now: int, limit: int = 100) -> list[EventRow]:
         """Return events with a delivery that is to be tried, those that wait longest first."""
+        ...
+
+    def access(self) -> Access:
+        """Return who may use a server of this store, and their tokens."""
+        ...
+
+    def audit(self, before: int | None = None, limit: int = 100) -> list[AuditRow]:
+        """Return what happened about access, newest first: those numbered below `before`."""
         ...
 
     def digests(self) -> set[str]:

@@ -18,7 +18,7 @@ from chachaml.store.artifacts import artifacts_of, datasets_of
 from chachaml.store.protocol import Feed, FeedRow
 from chachaml.store.rows import RUN, SUMMARY, run_of, summary_of
 
-__all__ = ["changes_since", "filled", "get_run", "keys", "numbers"]
+__all__ = ["bare_runs", "changes_since", "filled", "get_run", "keys", "numbers"]
 
 
 def keys(db: apsw.Connection) -> dict[str, list[str]]:
@@ -66,6 +66,13 @@ def get_run(db: apsw.Connection, run: str) -> RunRow:
         artifacts=artifacts_of(db, no),
         datasets=datasets_of(db, no),
     )
+
+
+def bare_runs(db: apsw.Connection, runs: Sequence[str]) -> dict[str, RunRow]:
+    """Return by id those of some runs that there are, without what belongs to them."""
+    query = f"SELECT {RUN} FROM runs WHERE id IN (SELECT value FROM json_each(?))"
+    wanted = msgspec.json.encode(list(runs)).decode()
+    return {row.id: row for _, row in map(run_of, db.execute(query, (wanted,)))}
 
 
 def _no_run(run: str) -> NotFound:

@@ -393,6 +393,40 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (next) WHERE status = 'pending';
 """
 
+_ACCESS = """
+CREATE TABLE accounts (                  -- who may use a server of this store
+    name       TEXT PRIMARY KEY,
+    kind       TEXT NOT NULL,            -- user, service
+    role       TEXT NOT NULL,            -- in all experiments; '' for none
+    grants     TEXT NOT NULL,            -- JSON object: roles in single experiments
+    active     INTEGER NOT NULL,
+    created    INTEGER NOT NULL,
+    created_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    id      TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    digest  TEXT NOT NULL UNIQUE,        -- SHA-256 of the secret, which is kept nowhere
+    label   TEXT NOT NULL,
+    role    TEXT NOT NULL,               -- no more than this; '' for all that the account may
+    session INTEGER NOT NULL,            -- whether it is a browser's
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    revoked INTEGER,
+    used    INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (                     -- nothing here is ever changed or deleted
+    no      INTEGER PRIMARY KEY,
+    time    INTEGER NOT NULL,
+    by      TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    target  TEXT NOT NULL,
+    details TEXT NOT NULL
+) STRICT;
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -402,6 +436,7 @@ MIGRATIONS = (
     Migration("models", lambda db: db.execute(_REGISTRY)),
     Migration("steps of pipelines", lambda db: db.execute(_STEPS)),
     Migration("alerts", lambda db: db.execute(_ALERTS)),
+    Migration("accounts, tokens and the audit log", lambda db: db.execute(_ACCESS)),
 )
 
 

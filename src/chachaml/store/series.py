@@ -14,21 +14,15 @@ narrowest width that fits: an arithmetic progression needs none at all. Differen
 from __future__ import annotations
 
 import struct
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from chachaml.core.errors import StoreDamaged
 from chachaml.core.model import Summary
-
-if TYPE_CHECKING or sys.version_info < (3, 14):
-    from backports.zstd import CompressionParameter, ZstdError, compress, decompress
-else:
-    from compression.zstd import CompressionParameter, ZstdError, compress, decompress
+from chachaml.store.zstd import CompressionParameter, ZstdError, compress, decompress
 
 __all__ = [
     "FULL",

@@ -19,7 +19,9 @@ from chachaml.core.changes import Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import (
+    Access,
     AlertRow,
+    AuditRow,
     Columns,
     ConsoleRow,
     Contents,
@@ -98,6 +100,15 @@ class SQLiteStore:
         with self._database.writing(undone=self._names.forget) as db:
             return self._apply(db, batch)
 
+    def apply_all(self, batches: Sequence[Batch]) -> list[Receipt]:
+        """Apply several batches in one transaction, each as `apply` does; return their receipts in order.
+
+        Raises:
+            StoreError: As `apply`; none of them changed anything.
+        """
+        with self._database.writing(undone=self._names.forget) as db:
+            return [self._apply(db, batch) for batch in batches]
+
     def _apply(self, db: apsw.Connection, batch: Batch) -> Receipt:
         if batch.command and (known := _receipt(db, batch.command)):
             return known
@@ -143,6 +154,11 @@ class SQLiteStore:
         """
         with self._database.reading() as db:
             return reads.get_run(db, run)
+
+    def bare_runs(self, runs: Sequence[str]) -> dict[str, RunRow]:
+        """Return by id those of some runs that there are, without what belongs to them."""
+        with self._database.reading() as db:
+            return reads.bare_runs(db, runs)
 
     def find_runs(self, query: RunQuery) -> Page:
         """Return one page of the runs that match; tags are filled, params and metrics if asked for.
@@ -301,6 +317,20 @@ class SQLiteStore:
 
         with self._database.reading() as db:
             return alarms.due_events(db, now, limit)
+
+    def access(self) -> Access:
+        """Return who may use a server of this store, and their tokens."""
+        from chachaml.store import access
+
+        with self._database.reading() as db:
+            return access.access(db)
+
+    def audit(self, before: int | None = None, limit: int = 100) -> list[AuditRow]:
+        """Return what happened about access, newest first: those numbered below `before`."""
+        from chachaml.store import access
+
+        with self._database.reading() as db:
+            return access.audit(db, before, limit)
 
     def digests(self) -> set[str]:
         """Return the digests of all artifacts, and of the versions of models."""

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from struct import iter_unpack
 from typing import Any
 
 import apsw
 import msgspec
 
 from chachaml.core.changes import (
+    AccessChange,
     AlertChange,
     AlertRaised,
     ArtifactLogged,
@@ -36,7 +38,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import RunRow
 from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner, may_go, merge_param, stub
-from chachaml.store import alarms, captured, corrections, registered
+from chachaml.store import access, alarms, captured, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.steps import set_step
@@ -49,7 +51,7 @@ _Cell = tuple[int, int]
 
 _Row = tuple[Any, ...]
 
-_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen, RegistryChange, AlertChange)
+_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen, RegistryChange, AlertChange, AccessChange)
 
 _json = msgspec.json.Encoder().encode
 
@@ -145,6 +147,9 @@ class Writes:
                     self._correct(change)
                 case RegistryChange():
                     self._register(change)
+                case AccessChange():
+                    if why := access.apply(self._db, change):
+                        self._conflicts.append(Conflicted("", why))
                 case AlertChange():
                     if why := alarms.apply(self._db, change):
                         self._conflicts.append(Conflicted(getattr(change, "run", ""), why))
@@ -348,13 +353,15 @@ class Writes:
 
     def _fresh(self, run: int, key: int, changes: list[PointsLogged], *, known: bool) -> _Row | None:
         """Add points to their series; return what to insert if it is new, from ``count`` to ``tail``."""
-        steps, times, values = _joined(changes)
-        count = len(values) // 8
+        count = sum(map(len, changes))
         if not count:
             return None
         self.points += count
         query = f"SELECT tail, {SUMMARY} FROM series WHERE run = ? AND key = ?"
         old = self._db.execute(query, (run, key)).fetchone() if known else None
+        if any(len(change) and not change.steps for change in changes):
+            changes = _numbered(changes, summary_of(old[1:]).last_step if old else -1)
+        steps, times, values = _joined(changes)
         tail: bytes = old[0] if old else b""
         if len(tail) + count * POINT.size <= TAIL * POINT.size:
             new = pack(steps, times, values)
@@ -373,6 +380,15 @@ class Writes:
 
 _RUN_COLUMNS = """no, id, experiment, name, status, started, ended, duration, created_by, parent, owner,
 error_type, error_message, error_traceback, archived"""
+
+
+def _numbered(changes: list[PointsLogged], top: int) -> list[PointsLogged]:
+    """Return points with the steps that follow the highest one before each."""
+    done = []
+    for change in changes:
+        done.append(change.numbered(top))
+        top = max((top, *(step for (step,) in iter_unpack("<q", done[-1].steps))))
+    return done
 
 
 def _joined(changes: list[PointsLogged]) -> tuple[bytes, bytes, bytes]:

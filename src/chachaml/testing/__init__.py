@@ -17,6 +17,7 @@ Collected by pytest as usual. Each test is one promise of `chachaml.store.protoc
 
 from __future__ import annotations
 
+from chachaml.testing.access import AccessContract
 from chachaml.testing.alarms import AlarmContract
 from chachaml.testing.artifacts import ArtifactContract
 from chachaml.testing.concurrency import ThreadContract
@@ -38,6 +39,7 @@ class StoreContract(
     RegistryContract,
     StepContract,
     AlarmContract,
+    AccessContract,
     QueryContract,
     SeriesContract,
     FeedContract,

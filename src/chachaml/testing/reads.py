@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 
 from chachaml.core.changes import Batch, OwnerLost, ParamsLogged, RunJoined, TagsSet
 from chachaml.core.errors import BadValue
@@ -210,6 +211,18 @@ class SeriesContract(Fixtures):
         series = store.read_series(run, "a")
         assert _columns(series) == _expected(arrived)
         assert (series.total, series.sampled, series.run, series.key) == (len(arrived), False, run, "a")
+
+    def test_points_without_steps_are_numbered_behind_the_highest(self, store: Store, writer: Writer) -> None:
+        """Within a batch and across batches, beside points that have steps."""
+        run = writer.start()
+        bare = replace(points(run, "a", [1.0, 2.0]), steps=b"")
+        writer.write(bare, points(run, "a", [3.0, 4.0], [7, 3]), bare)
+        store.apply_all([Batch((bare,), command="bare")])
+        assert store.read_series(run, "a").steps.tolist() == [0, 1, 3, 7, 8, 9, 10, 11]
+        assert store.get_run(run).metrics["a"].last_step == 11
+        top = points(run, "top", [1.0], [2**63 - 1])
+        writer.write(top, replace(top, steps=b""))
+        assert store.read_series(run, "top").steps.tolist() == [2**63 - 1] * 2
 
     @pytest.mark.parametrize("size", [1, 5, 16, 17, 100])
     def test_many_small_batches_are_one_series(self, store: Store, writer: Writer, size: int) -> None:

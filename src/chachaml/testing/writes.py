@@ -76,6 +76,30 @@ class BatchContract(Fixtures):
         assert store.info().runs == 1
         assert store.applied_to(writer.info.id) == 64
 
+    def test_several_batches_are_one_transaction(self, store: Store, writer: Writer) -> None:
+        """Each has a receipt of its own; one that stands wrong changes nothing, and hinders none."""
+        run = writer.start()
+        batches = [
+            Batch((TagsSet(run, 1, {"k": "v"}),), command="first"),
+            writer.batch(points(run, "a", [1.0]), start=1000),
+            Batch((ParamsLogged(run, 1, {"p": "1"}),), command="second"),
+            Batch((TagsSet(run, 1, {"k": "w"}),), command="first"),
+        ]
+        receipts = store.apply_all(batches)
+        assert [receipt.applied for receipt in receipts] == [True, False, True, True]
+        assert receipts[3] == receipts[0]
+        row = store.get_run(run)
+        assert (row.tags["k"], row.params, row.metrics) == ("v", {"p": 1}, {})
+        assert store.apply_all([]) == []
+
+    def test_bare_runs_are_found_by_id(self, store: Store, writer: Writer) -> None:
+        """Those that there are, without what belongs to them."""
+        one, other, unknown = writer.start(tags={"k": "v"}), writer.start(), new_id()
+        found = store.bare_runs([one, unknown, other, one])
+        assert found.keys() == {one, other}
+        assert found[one] == replace(store.get_run(one), tags={})
+        assert store.bare_runs([]) == {}
+
     def test_an_unknown_journal_begins_at_zero(self, store: Store, writer: Writer) -> None:
         """Its first batch is refused anywhere else."""
         receipt = store.apply(writer.batch(started(new_id()), start=32))

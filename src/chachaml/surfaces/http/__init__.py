@@ -1,0 +1,1 @@
+"""The server: everything over HTTP on one port."""

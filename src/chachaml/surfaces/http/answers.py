@@ -1,0 +1,67 @@
+"""What the server answers: strict JSON, one envelope for all that is wrong, the same headers on all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from chachaml.core.errors import ChachamlError, MissingExtra
+from chachaml.core.values import json_ready
+
+__all__ = ["Problem", "answer", "as_json", "problem"]
+
+SECURE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""Headers of every answer; those of pages and artifacts say more."""
+
+
+class Problem(ChachamlError):
+    """Something is wrong with a request that only HTTP knows: its size, its kind, its address.
+
+    Args:
+        status: Of HTTP.
+        code: For machines.
+        message: What is wrong.
+        hint: What to do.
+        headers: To send with it.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.status, self.code, self.headers = status, code, dict(headers or {})
+
+
+def as_json(data: Any) -> bytes:
+    """Return plain data and structs as strict JSON: NaN and the infinities as texts."""
+    plain = msgspec.to_builtins(data)
+    try:
+        # The standard library's, for it tells when a number is none that JSON has.
+        return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError:
+        return json.dumps(json_ready(plain), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return plain data and structs as an answer in JSON."""
+    return Response(as_json(data), status, headers, "application/json")
+
+
+def problem(error: ChachamlError) -> Response:
+    """Return what is wrong, in the one envelope: ``{"error": {"code", "message", "hint"}}``."""
+    about = {"code": error.code, "message": error.message, "hint": error.hint}
+    # What this server has not got is nothing that the client's request broke.
+    status = 406 if isinstance(error, MissingExtra) else error.status
+    return answer({"error": about}, status, getattr(error, "headers", None))
