@@ -31,7 +31,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.configuration import text as setting
 from chachaml.core.errors import BadValue, NotFound
-from chachaml.core.ids import new_id
+from chachaml.core.ids import command_id, new_id
 from chachaml.core.model import STATUSES, AlertRow, EventRow
 from chachaml.core.query import parse
 from chachaml.core.settings import current_user
@@ -403,7 +403,7 @@ def _apply(change: AlertChange, *, create: bool = False) -> None:
     where = connection()
     if not where.keeps:
         return
-    where.store(create=create).apply(Batch((change,), command=new_id()))  # type: ignore[arg-type]
+    where.store(create=create).apply(Batch((change,), command=command_id()))  # type: ignore[arg-type]
 
 
 # finding ------------------------------------------------------------------------------------------

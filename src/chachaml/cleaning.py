@@ -12,7 +12,7 @@ from chachaml import searching
 from chachaml.connection import Connection, connection
 from chachaml.core.changes import Batch, Change, RunDeleted, RunEdited
 from chachaml.core.errors import BadValue
-from chachaml.core.ids import new_id
+from chachaml.core.ids import command_id
 from chachaml.core.model import RunQuery, RunRow
 from chachaml.core.query import Field, In
 from chachaml.core.settings import current_user
@@ -236,7 +236,7 @@ def apply_in_lots(where: Connection, changes: Sequence[Change]) -> list[Skipped]
     refused = []
     store = where.store()
     for at in range(0, len(changes), _AT_ONCE):
-        receipt = store.apply(Batch(tuple(changes[at : at + _AT_ONCE]), command=new_id()))
+        receipt = store.apply(Batch(tuple(changes[at : at + _AT_ONCE]), command=command_id()))
         refused += [Skipped(conflict.run, conflict.what) for conflict in receipt.conflicts]
     return refused
 

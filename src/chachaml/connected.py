@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
 from chachaml.core.errors import (
+    BadValue,
     ChachamlError,
     ChachamlWarning,
     ForeignFile,
     SchemaTooNew,
     StoreUnavailable,
 )
-from chachaml.core.ids import new_id
+from chachaml.core.ids import command_id
 from chachaml.journal.drainer import Drain, DrainThread
 from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
 from chachaml.journal.reader import FolderSource
@@ -60,6 +61,9 @@ class Connection:
     keeps = True
     """Whether what is logged is kept at all."""
 
+    has_bytes = True
+    """Whether the bytes of artifacts are kept on this machine."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.artifacts = settings.artifacts_root(path)
@@ -80,6 +84,11 @@ class Connection:
         self._drained: dict[str, None] = {}
         """Runs that something was drained of since alerts were looked at."""
         self._looked = 0.0
+
+    @property
+    def place(self) -> str:
+        """Where the store is, for people."""
+        return str(self.path)
 
     def __repr__(self) -> str:
         return f"<chachaml store {str(self.path)!r}>"
@@ -152,8 +161,22 @@ class Connection:
         store = self.store(create=True)
         for root in self._roots():
             recover(root, store, store.id, report, own=own, at_once=at_once)
-        reap(self._roots(), store, own=own)
+        self._reap(store, own)
         return report
+
+    def _reap(self, store: Store, own: str) -> None:
+        """Let runs crash whose owner's journal is gone."""
+        reap(self._roots(), store, own=own)
+
+    def use_token(self, token: str) -> None:  # noqa: ARG002 - a file asks for none
+        """Show this token to the server.
+
+        Raises:
+            BadValue: The store is not behind a server.
+        """
+        raise BadValue(
+            f"{self.path} is no server, and takes no token", "connect('http://host:8080', token=...)"
+        )
 
     def blobs(self) -> LocalBlobs:
         """Return where the bytes of artifacts are kept; nothing is made before it is needed."""
@@ -170,7 +193,7 @@ class Connection:
         Raises:
             StoreError: The store does not take them.
         """
-        return self.ready().apply(Batch(changes, command=new_id()))
+        return self.ready().apply(Batch(changes, command=command_id()))
 
     def apply(self, batch: Batch) -> Receipt:
         """Apply a stretch of this process's journal; the store is made if need be."""
@@ -301,12 +324,11 @@ class Connection:
 
     def _on_trouble(self, error: Exception) -> None:
         self.trouble = error if isinstance(error, ChachamlError) else StoreUnavailable(repr(error))
-        waiting = self._journal.end() - (self._drain.position if self._drain else 0) if self._journal else 0
         self.tell(
             "draining",
-            f"the store {self.path} cannot be written: {self.trouble.message}. What is logged is kept in "
-            f"{self._journal.folder if self._journal else 'the journal'} ({waiting:,} bytes so far) and is "
-            "brought in as soon as possible, or by: chachaml sync",
+            f"the store {self.place} cannot be written: {self.trouble.message}. What is logged is kept in "
+            f"{self._journal.folder if self._journal else 'the journal'} ({self.waiting():,} bytes so far), "
+            "and is brought in as soon as possible, or by: chachaml sync",
         )
 
     def _on_full(self, why: str) -> None:
@@ -337,6 +359,11 @@ class Connection:
             self.tell("lost", f"LOST: {journal.lost:,} records found no room on disk or in memory")
         if self.trouble is not None and settings.strict():
             raise StoreUnavailable(f"not everything is stored: {self.trouble.message}", self.trouble.hint)
+
+    def waiting(self) -> int:
+        """Return how many bytes of this process's journal the store does not have yet."""
+        position = self._drain.position if self._drain else 0
+        return self._journal.end() - position if self._journal else 0
 
     # the end --------------------------------------------------------------------------------------
 

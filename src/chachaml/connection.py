@@ -154,21 +154,29 @@ _used: ContextVar[Connection | None] = ContextVar("chachaml_connection", default
 
 
 def connect(
-    store: str | os.PathLike[str] | None = None, *, artifacts: str | os.PathLike[str] | None = None
+    store: str | os.PathLike[str] | None = None,
+    *,
+    artifacts: str | os.PathLike[str] | None = None,
+    token: str | None = None,
 ) -> Connection:
     """Choose the store that this process uses from now on; runs under way stay with theirs.
 
     Args:
-        store: Path of the store's file, or ``spool:///shared/dir`` to only write journals there.
-            Default: as it is set, else ``./chachaml.db``.
+        store: Path of the store's file, or the address of a server (``http://host:8080``), or
+            ``spool:///shared/dir`` to only write journals there. Default: as it is set, else
+            ``./chachaml.db``.
         artifacts: Folder of the artifacts. Default: ``CHACHAML_ARTIFACTS``, else the one beside the
             store, ``chachaml-artifacts`` for ``chachaml.db``.
+        token: What to show a server. Default: ``CHACHAML_TOKEN``; a server that you started yourself on
+            this machine is shown its token without being asked.
 
     Returns:
         The connection. Nothing is opened or made before it is needed.
     """
     global _current
     _current = at(settings.store_path(store))
+    if token is not None:
+        _current.use_token(token)
     if artifacts is not None:
         _current.artifacts = Path(artifacts).expanduser().absolute()
     return _current
@@ -179,9 +187,18 @@ def at(path: Path) -> Connection:
     if settings.disabled():
         return Disabled(path)
     if path not in _connections:
-        spool = settings.spool_folder(path)
-        _connections.setdefault(path, Connection(path) if spool is None else Spool(path, spool))
+        _connections.setdefault(path, _made(path))
     return _connections[path]
+
+
+def _made(path: Path) -> Connection:
+    if (spool := settings.spool_folder(path)) is not None:
+        return Spool(path, spool)
+    if url := settings.server_url(path):
+        from chachaml.remoting import Remote
+
+        return Remote(path, url)
+    return Connection(path)
 
 
 def connection() -> Connection:

@@ -11,7 +11,6 @@ from chachaml import searching
 from chachaml.connection import connection
 from chachaml.core.errors import BadValue
 from chachaml.results import Run
-from chachaml.store.sqlite import SQLiteStore
 from chachaml.table import Table, flat_runs
 
 __all__ = ["export_runs", "sql"]
@@ -110,9 +109,10 @@ def sql(query: str, values: Sequence[Any] | Mapping[str, Any] = (), *, limit: in
     if limit < 0:
         raise BadValue(f"limit must be 0 or more, not {limit}")
     store = connection().ready()
-    if not isinstance(store, SQLiteStore):
+    ask = getattr(store, "sql", None)
+    if ask is None:
         raise BadValue("there is no store here to ask yet", "log a run first, or chachaml.connect(path)")
-    names, rows = store.sql(query, values, most=limit + 1)
+    names, rows = ask(query, values, most=limit + 1)
     several = Counter(names)
     unique = [name if several[name] == 1 else f"{name}:{place}" for place, name in enumerate(names, 1)]
     kept = rows[:limit]

@@ -57,8 +57,8 @@ def doctor(store: str | os.PathLike[str] | None = None, *, repair: bool = False)
         f"journal {folder} belongs to another store and was set aside" for folder in journals.set_aside
     ]
     problems += [f"journal {where_and_why} cannot be brought in" for where_and_why in journals.out_of_reach]
-    problems += _missing_bytes(where)
-    orphans = _collect(where, dry_run=not repair)
+    problems += _missing_bytes(where) if where.has_bytes else []
+    orphans = _collect(where, dry_run=not repair) if where.has_bytes else 0
     counts = (0, orphans) if repair else (orphans, 0)
     return Report(opened.info(), journals, tuple(problems), *counts)
 

@@ -26,7 +26,7 @@ from chachaml.core.changes import (
     VersionRegistered,
 )
 from chachaml.core.errors import BadValue, Conflict, NotFound
-from chachaml.core.ids import new_id, short
+from chachaml.core.ids import command_id, short
 from chachaml.core.model import RunRow
 from chachaml.core.settings import current_user
 from chachaml.core.values import as_text
@@ -123,7 +123,7 @@ def register_model(
         _now(),
         current_user(),
         name,
-        new_id(),
+        command_id(),
         row.id,
         artifact,
         _check_stage(stage),

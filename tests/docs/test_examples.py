@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.faults.wires import Server
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+ADDRESS = "http://localhost:8080"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CLAIM = re.compile(r"^(\S.*?)  # => (.*)$")
 PRELUDE = (
@@ -57,12 +62,52 @@ def run(command: list[str], folder: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_runs_as_written(page: Path, tmp_path: Path) -> None:
-    (tmp_path / page.with_suffix(".py").name).write_text(script(page))
-    run([sys.executable, page.with_suffix(".py").name], tmp_path)
-    for _, code in blocks(page, "sh"):
-        for line in code.splitlines():
-            if line.startswith("chachaml "):
-                assert run(shlex.split(line, comments=True), tmp_path)
+    with _server_for(page, tmp_path) as here:
+        (tmp_path / page.with_suffix(".py").name).write_text(here(script(page)))
+        run([sys.executable, page.with_suffix(".py").name], tmp_path)
+        for _, code in blocks(page, "sh"):
+            for line in code.splitlines():
+                if line.startswith("chachaml "):
+                    assert run(shlex.split(line, comments=True), tmp_path)
+        for _, code in blocks(page, "bash"):
+            assert run(["bash", "-euo", "pipefail", "-c", here(_without_broken_pipes(code))], tmp_path)
+
+
+@contextmanager
+def _server_for(page: Path, folder: Path) -> Iterator[Callable[[str], str]]:
+    """Serve what a page talks to, if it does; give what puts the server's address into its text."""
+    if ADDRESS not in page.read_text():
+        yield lambda text: text
+        return
+    server = Server(folder / "served.db")
+    server.start()
+    try:
+        yield lambda text: text.replace(ADDRESS, server.url)
+    finally:
+        server.kill()
+
+
+def _without_broken_pipes(code: str) -> str:
+    """Let a command be cut off by `head`, and by a time limit, as a person would see no fault in it."""
+    return re.sub(r"^(curl -sN .*)$", r"(\1) || true", code, flags=re.MULTILINE)
+
+
+def test_the_client_in_go_sends_what_the_server_takes(tmp_path: Path) -> None:
+    """There is no Go here: what it posts is read off its text and sent by curl."""
+    page = ROOT / "docs" / "guide" / "http.md"
+    ((_, code),) = blocks(page, "go")
+    calls = re.findall(r'post\("([^"]*)"(?:\+run\+"([^"]*)")?, `(.*?)`\)', code)
+    assert len(calls) == 4
+    with _server_for(page, tmp_path) as here:
+        ident = ""
+        for before, after, body in calls:
+            url = here(ADDRESS) + "/api/w/" + before + (ident + after if after else "")
+            said = run(
+                ["curl", "-sf", "-X", "POST", url, "-H", "Content-Type: application/json", "-d", body],
+                tmp_path,
+            )
+            ident = ident or json.loads(said)["id"]
+        assert json.loads(said)["status"] == "completed"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

@@ -53,8 +53,11 @@ class AlarmMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "runs.db"
         self.model = MemoryStore()
-        self.subject: Store = open_sqlite(self.path)
+        self.subject: Store = self.open()
         self.events = 0
+
+    def open(self) -> Store:
+        return open_sqlite(self.path)
 
     def teardown(self) -> None:
         self.subject.close()
@@ -83,7 +86,7 @@ class AlarmMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.subject.close()
-        self.subject = open_sqlite(self.path)
+        self.subject = self.open()
 
     @invariant()
     def both_hold_the_same(self) -> None:

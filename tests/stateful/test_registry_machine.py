@@ -69,7 +69,10 @@ class RegistryMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "runs.db"
         self.model = MemoryStore()
-        self.subject: Store = open_sqlite(self.path)
+        self.subject: Store = self.open()
+
+    def open(self) -> Store:
+        return open_sqlite(self.path)
 
     def teardown(self) -> None:
         self.subject.close()
@@ -95,7 +98,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.subject.close()
-        self.subject = open_sqlite(self.path)
+        self.subject = self.open()
 
     @invariant()
     def both_hold_the_same(self) -> None:

@@ -162,11 +162,14 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "runs.db"
         self.model = MemoryStore()
-        self.subject: Store = open_sqlite(self.path)
+        self.subject: Store = self.open()
         self.ends = dict.fromkeys(JOURNALS, 0)
         self.sent: list[Batch] = []
         self.known: set[str] = set()
         self.followed = Feed((), 0)
+
+    def open(self) -> Store:
+        return open_sqlite(self.path)
 
     def teardown(self) -> None:
         self.subject.close()
@@ -226,7 +229,7 @@ class StoreMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         identity = self.subject.id
         self.subject.close()
-        self.subject = open_sqlite(self.path)
+        self.subject = self.open()
         assert self.subject.id == identity
 
     @rule(low=steps, high=steps)

@@ -18,12 +18,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from chachaml.core.errors import ArtifactDamaged, NotFound
+from chachaml.core.errors import ArtifactDamaged, BadValue, NotFound
 
 __all__ = ["Blob", "BlobStore", "LocalBlobs"]
 
 CHUNK = 4 << 20
 """Bytes read and hashed at once."""
+
+_RESUMABLE = 86_400.0
+"""Seconds in which whoever sends bytes piece by piece may go on."""
 
 _MANY = 64
 """From this many new blobs on, syncing all that the system holds back is quicker than each."""
@@ -135,6 +138,33 @@ class LocalBlobs:
             unfinished.unlink(missing_ok=True)
         return blob
 
+    def part(self, name: str) -> Path:
+        """Return where bytes are gathered that come piece by piece; `adopt` keeps them."""
+        self._make(self._folder)
+        return self._folder / f".part-{name}"
+
+    def adopt(self, unfinished: Path, digest: str) -> Blob:
+        """Keep a file of this folder that was written elsewhere, if it is what it should be; else delete it.
+
+        Raises:
+            BadValue: Its bytes have another SHA-256.
+        """
+        hasher = sha256()
+        with unfinished.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                hasher.update(chunk)
+        if hasher.hexdigest() != digest:
+            unfinished.unlink(missing_ok=True)
+            raise BadValue(
+                f"the bytes have the SHA-256 {hasher.hexdigest()[:12]}..., not {digest[:12]}...",
+                "send them anew",
+            )
+        size = unfinished.stat().st_size
+        unfinished.chmod(0o400)
+        self._settle(unfinished, self.path(digest))
+        unfinished.unlink(missing_ok=True)
+        return Blob(digest, size)
+
     def _settle(self, unfinished: Path, path: Path) -> None:
         self._make(path.parent)
         if self._renew(path):
@@ -215,10 +245,10 @@ class LocalBlobs:
     def sweep(self, older: float) -> int:
         """Delete what writers that died left unfinished, if older than `older` seconds; return the bytes."""
         freed = 0
-        for path in self._folder.glob(".new-*"):
+        for path in (*self._folder.glob(".new-*"), *self._folder.glob(".part-*")):
             with contextlib.suppress(OSError):
                 found = path.lstat()
-                if time.time() - found.st_mtime > older:
+                if time.time() - found.st_mtime > (older if path.name.startswith(".new-") else _RESUMABLE):
                     path.unlink()
                     freed += found.st_size
         return freed

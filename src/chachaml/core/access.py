@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Iterable
 
 from chachaml.core.changes import AccountSet, Audited, TokenIssued, TokenRevoked
 from chachaml.core.model import AccountRow, TokenRow
 
-__all__ = ["MOST_SESSIONS", "audited", "may_issue", "may_revoke", "may_set"]
+__all__ = [
+    "LIFETIME",
+    "MOST_SESSIONS",
+    "audited",
+    "digest_of",
+    "may_issue",
+    "may_revoke",
+    "may_set",
+    "new_token",
+]
+
+LIFETIME = 90 * 86_400_000_000
+"""Microseconds that a token is good for, unless said otherwise."""
+
+_PREFIX = "chm_"
+"""How tokens begin, so that they are found where they should not be."""
 
 MOST_SESSIONS = 50
 """Browsers in which one account is signed in; the oldest has to make room."""
+
+
+def new_token() -> str:
+    """Return a fresh secret of 256 bits."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_of(token: str) -> str:
+    """Return what is kept of a token: with so much in it that cannot be guessed, a plain SHA-256 will do."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def may_set(change: AccountSet, accounts: Iterable[AccountRow]) -> str:

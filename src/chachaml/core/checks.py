@@ -24,9 +24,9 @@ from chachaml.core.ids import is_id
 from chachaml.core.names import check_artifact_name
 from chachaml.core.values import as_text, check_key
 
-__all__ = ["check_batch", "check_change", "check_digest"]
+__all__ = ["check_batch", "check_change", "check_digest", "check_value"]
 
-_MOST_TIME = 2**62
+_MOST = 2**62
 
 
 def check_batch(batch: Batch) -> None:
@@ -37,7 +37,7 @@ def check_batch(batch: Batch) -> None:
     """
     if batch.journal is not None:
         _check_id("journal", batch.journal.id)
-        if not 0 <= batch.start <= batch.end < _MOST_TIME:
+        if not (abs(batch.start) < _MOST and abs(batch.end) < _MOST):
             raise BadValue(f"a batch from {batch.start} to {batch.end} is none")
     elif not batch.command or len(batch.command) > 200:
         raise BadValue("a batch is of a journal, or a command with an id")
@@ -54,7 +54,7 @@ def check_change(change: Change) -> None:
     if isinstance(change, PointsLogged):  # most of them are
         _check_points(change)
         return
-    _check_texts(change)
+    check_value(change)
     if isinstance(run := getattr(change, "run", None), str):
         _check_id("run", run)
     match change:
@@ -120,15 +120,19 @@ def _check_json(text: str) -> Any:
         raise BadValue(f"a value must be JSON, not {text[:80]!r}") from None
 
 
-def _check_texts(value: object) -> None:
-    """Refuse text, anywhere in a change, that not every store can keep, and times that are none."""
+def check_value(value: object) -> None:
+    """Refuse text, anywhere in a value, that not every store can keep, and numbers of more than 64 bits.
+
+    Raises:
+        BadValue: Says what is wrong with it.
+    """
     for one in _parts(value):
         if isinstance(one, str):
             as_text("text", one)
         elif isinstance(one, int) and not -(2**63) <= one < 2**63:
             raise BadValue(f"{one} is no number of 64 bits")
         elif isinstance(one, (list, tuple, dict)) or hasattr(one, "__struct_fields__"):
-            _check_texts(one)
+            check_value(one)
 
 
 def _parts(value: object) -> list[object]:
@@ -136,4 +140,4 @@ def _parts(value: object) -> list[object]:
         return [*value.keys(), *value.values()]
     if isinstance(value, (list, tuple)):
         return list(value)
-    return list(msgspec.structs.astuple(value))  # type: ignore[type-var]
+    return list(msgspec.structs.astuple(value)) if isinstance(value, msgspec.Struct) else []

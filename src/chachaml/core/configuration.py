@@ -45,6 +45,8 @@ SETTINGS = {
     setting.name: setting
     for setting in (
         Setting("store", "path", "chachaml.db", "where runs are kept"),
+        Setting("token", "text", "", "shown to a server", (), False, True),
+        Setting("require_token", "flag", "off", "ask a token even of who reads, on this machine", (), False),
         Setting("artifacts", "path", "", "folder of the artifacts; beside the store if empty"),
         Setting("user", "text", "", "who made a run; the system's user if empty", in_project=False),
         Setting("mode", "choice", "", "disabled: nothing is kept, every call is a no-op", ("", "disabled")),

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import sha256
+from itertools import count
 
 __all__ = [
+    "command_id",
     "is_id",
     "is_remote",
     "is_shared",
@@ -14,6 +19,7 @@ __all__ = [
     "new_remote_id",
     "new_shared_id",
     "readable_name",
+    "repeatable",
     "short",
 ]
 
@@ -59,6 +65,30 @@ def is_remote(journal: str) -> bool:
 def is_shared(journal: str) -> bool:
     """Tell whether an id is that of a journal whose owner is on another machine, perhaps."""
     return journal[12:13] in ("8", "f")
+
+
+_commands: ContextVar[Iterator[str] | None] = ContextVar("chachaml_commands", default=None)
+
+
+def command_id() -> str:
+    """Return a fresh id for a command, or within `repeatable` the next of those that belong to its key."""
+    given = _commands.get()
+    return new_id() if given is None else next(given)
+
+
+@contextmanager
+def repeatable(key: str) -> Iterator[None]:
+    """Within it, the same commands have the same ids each time, so that doing them again changes nothing.
+
+    Args:
+        key: What tells this piece of work from any other.
+    """
+    ids = (sha256(f"{key}\0{number}".encode()).hexdigest()[:32] for number in count())
+    token = _commands.set(ids)
+    try:
+        yield
+    finally:
+        _commands.reset(token)
 
 
 def is_id(text: str) -> bool:

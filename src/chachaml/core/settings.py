@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from zlib import crc32
@@ -11,11 +14,16 @@ from zlib import crc32
 from chachaml.core import configuration
 
 __all__ = [
+    "acting_as",
     "artifacts_root",
     "current_user",
     "disabled",
     "journal_mode",
     "journals_beside",
+    "server_folder",
+    "server_token",
+    "server_url",
+    "session_file",
     "spare_journals",
     "spool_folder",
     "state_folder",
@@ -26,14 +34,17 @@ __all__ = [
 DEFAULT_STORE = "chachaml.db"
 
 _SPOOL = "spool://"
+_WEB = ("http://", "https://")
 
 
 def store_path(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the absolute path of the store: `given`, else as it is set, else ``./chachaml.db``."""
     text = str(given) if given else configuration.found("store").value
+    if text.startswith(_WEB):
+        return Path(text.replace("://", ":/", 1).rstrip("/"))
     if text.startswith(_SPOOL):
         return Path(f"spool:{Path(text.removeprefix(_SPOOL)).expanduser().absolute()}")
-    if spool_folder(Path(text)):
+    if spool_folder(Path(text)) or server_url(Path(text)):
         return Path(text)
     if given:
         return Path(given).expanduser().absolute()
@@ -44,6 +55,36 @@ def spool_folder(path: Path) -> Path | None:
     """Return the folder of the spool that a store's path stands for, None for a file's."""
     text = str(path)
     return Path(text.removeprefix("spool:")) if text.startswith("spool:") else None
+
+
+def server_url(path: Path) -> str:
+    """Return the address of the server that a store's path stands for, '' for a file's."""
+    scheme, colon, rest = str(path).partition(":/")
+    return f"{scheme}://{rest}" if colon and scheme in ("http", "https") else ""
+
+
+def server_token(url: str) -> str:
+    """Return the token to show a server: as it is set, else what a server of this user's left for others."""
+    if given := configuration.text("token"):
+        return given
+    state = state_folder()
+    host, colon, port = url.partition("://")[2].partition("/")[0].rpartition(":")
+    if state is None or not colon or host not in ("127.0.0.1", "localhost", "[::1]"):
+        return ""
+    try:
+        return session_file(state, port).read_text().strip()
+    except OSError:
+        return ""
+
+
+def session_file(state: Path, port: int | str) -> Path:
+    """Return where a server of this user's on this machine leaves its token for others of this user's."""
+    return state / "servers" / str(port)
+
+
+def server_folder(path: Path) -> Path:
+    """Return the folder where what goes to a server waits: journals, and bytes of artifacts."""
+    return spare_journals(path)[0].parent.with_name("remote") / spare_journals(path)[0].name
 
 
 def disabled() -> bool:
@@ -95,9 +136,22 @@ def artifacts_root(store: Path) -> Path:
     return store.with_name(store.name.removesuffix(".db") + "-artifacts")
 
 
+_acting: ContextVar[str] = ContextVar("chachaml_acting", default="")
+
+
+@contextmanager
+def acting_as(user: str) -> Iterator[None]:
+    """Within it, what is done is done in this user's name; '' leaves it as it is set."""
+    token = _acting.set(user)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
 def current_user() -> str:
     """Return who runs are attributed to: ``CHACHA_USER``, else the user of the operating system."""
-    return configuration.text("user") or _system_user()
+    return _acting.get() or configuration.text("user") or _system_user()
 
 
 @cache

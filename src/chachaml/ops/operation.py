@@ -17,6 +17,8 @@ __all__ = ["Effect", "Operation", "operation"]
 Effect = Literal["read", "write", "destructive"]
 """Whether an operation leaves all as it is, changes what `undo` or another call can put right, or more."""
 
+_INT64 = range(-(2**63), 2**63)
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -71,7 +73,11 @@ class Operation(Generic[P, R]):
         except msgspec.ValidationError as error:
             known = ", ".join(self.arguments.__struct_fields__) or "nothing"
             raise BadValue(f"{self.name}: {error}", f"it takes: {known}") from None
-        return self.function(**msgspec.structs.asdict(checked))  # type: ignore[call-arg]
+        given = msgspec.structs.asdict(checked)
+        for name, value in given.items():
+            if isinstance(value, int) and self.types[name] is not Any and value not in _INT64:
+                raise BadValue(f"{self.name}: {name} must be a number of 64 bits, not {value}")
+        return self.function(**given)  # type: ignore[call-arg]
 
     def input_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the arguments, with what is said of each."""

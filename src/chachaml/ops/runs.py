@@ -9,7 +9,10 @@ from msgspec import Meta
 
 import chachaml as ml
 from chachaml.comparison import Section
+from chachaml.connection import connection
 from chachaml.core.errors import NotFound
+from chachaml.core.model import ConsoleRow
+from chachaml.lookup import resolve
 from chachaml.ops.operation import operation
 from chachaml.results import BestRun, Dataset, Run
 
@@ -17,14 +20,18 @@ __all__ = [
     "Compared",
     "Difference",
     "Points",
+    "Printed",
     "RunPage",
     "best_run",
     "compare_runs",
     "diff_runs",
     "export_runs",
+    "get_console",
     "get_datasets",
+    "get_packages",
     "get_run",
     "get_series",
+    "list_keys",
     "list_runs",
     "search_runs",
 ]
@@ -70,6 +77,13 @@ class Points(msgspec.Struct, frozen=True):
     values: list[float]
     total: int
     sampled: bool
+
+
+class Printed(msgspec.Struct, frozen=True):
+    """Some of what a run printed; a line that is told again is replaced. ``next`` is what to go on behind."""
+
+    rows: tuple[ConsoleRow, ...]
+    next: int
 
 
 @operation("read")
@@ -260,6 +274,35 @@ def get_series(
         window = (-(2**63) if from_step is None else from_step, 2**63 - 1 if to_step is None else to_step)
     found = [ml.metric(run, metric, window=window, max_points=max_points) for run in run_ids]
     return [Points(**one.to_dict()) for one in found]
+
+
+@operation("read")
+def get_console(run_id: str, after: Annotated[int, Meta(ge=0)] = 0) -> Printed:
+    """Give what a run printed, as it arrived.
+
+    Args:
+        run_id: The run.
+        after: Go on behind what was given before: its "next".
+    """
+    store = connection().ready(at_once=True)
+    rows = store.console(resolve(store, run_id).id, after)
+    return Printed(tuple(rows), rows[-1].no if rows else after)
+
+
+@operation("read")
+def get_packages(run_id: str) -> dict[str, str]:
+    """Give the versions of the packages that were installed when a run started.
+
+    Args:
+        run_id: The run.
+    """
+    return ml.packages(run_id)
+
+
+@operation("read")
+def list_keys() -> dict[str, list[str]]:
+    """List the keys that any run has, under "metric", "param" and "tag"."""
+    return connection().ready().keys()
 
 
 @operation("read")

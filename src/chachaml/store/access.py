@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import msgspec
 
@@ -85,11 +87,13 @@ def _accounts(db: apsw.Connection) -> list[AccountRow]:
 
 def _tokens(db: apsw.Connection) -> list[TokenRow]:
     rows = db.execute("SELECT * FROM tokens ORDER BY created, id")
-    return [
-        TokenRow(*about, bool(session), *rest)
-        for *about, session, created, expires, revoked, used in rows
-        for rest in [(created, expires, revoked, used)]
-    ]
+    return [_token_of(row) for row in rows]
+
+
+def _token_of(row: Any) -> TokenRow:
+    token, account, digest, label, role, session, created, expires, revoked, used = row
+    about = (token, account, digest, label, role, bool(session))
+    return TokenRow(*about, created, expires, revoked, used)
 
 
 def audit(db: apsw.Connection, before: int | None, limit: int) -> list[AuditRow]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 import msgspec
@@ -53,17 +52,28 @@ class Line:
 
     Args:
         url: Where the server is, such as ``http://127.0.0.1:8080``, also below a path.
-        token: Who asks; '' for nobody.
+        token: Tells who asks, '' for nobody; asked anew when it is good no more, as after a server's restart.
     """
 
-    def __init__(self, url: str, token: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, token: Callable[[], str]) -> None:
+        self.url, self._token = url.rstrip("/"), token
+        self._shown = token()
         local = httpx.URL(self.url).host in ("127.0.0.1", "::1", "localhost")
         self._client = httpx.Client(
             timeout=httpx.Timeout(_ANSWER, connect=_CONNECT),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            auth=self._sign,
             trust_env=not local,  # a proxy knows no way to this machine's own addresses
         )
+
+    def _sign(self, request: httpx.Request) -> httpx.Request:
+        if token := self._shown:
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    def _renew(self) -> bool:
+        """Take the token anew; tell whether it is another one."""
+        before, self._shown = self._shown, self._token()
+        return self._shown != before
 
     def ask(
         self, method: str, path: str, data: bytes | None = None, *, headers: Mapping[str, str] | None = None
@@ -88,6 +98,8 @@ class Line:
                 # Not `request`: it would unpack by itself, without a limit.
                 with self._client.stream(method, self.url + path, content=data, headers=given) as answer:
                     body = b"".join(answer.iter_raw())
+                if answer.status_code == 401 and self._renew():
+                    continue
                 if answer.status_code not in _BUSY or tried == _TRIES:
                     return self._read(answer, body)
                 _pause(tried, answer.headers.get("retry-after", ""))
@@ -97,7 +109,7 @@ class Line:
                 _pause(tried)
             except (httpx.InvalidURL, httpx.HTTPError) as error:
                 raise self._away(error) from error
-        raise AssertionError("the last try returns or raises")
+        raise StoreUnavailable(f"the token for {self.url} changes all the time", "set CHACHAML_TOKEN")
 
     def _read(self, answer: httpx.Response, body: bytes) -> bytes:
         if answer.headers.get("content-encoding") == "zstd":
@@ -148,30 +160,43 @@ class Line:
             StoreUnavailable: The server cannot be reached.
             ChachamlError: What the server says.
         """
-        try:
-            answer = self._client.head(self.url + path)
-        except httpx.HTTPError as error:
-            raise self._away(error) from error
+        answer = self._once("HEAD", path, None, {})
         if answer.status_code == 404:
             return {"": "", **answer.headers} if "upload-offset" in answer.headers else None
         if answer.status_code >= 300:
             raise self._error(answer.status_code, answer.read())
         return answer.headers
 
-    def send(self, method: str, path: str, data: Any, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """Send bytes or what yields them, once; return the headers of the answer.
+    def send(self, method: str, path: str, data: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Send bytes; return the headers of the answer.
 
         Raises:
             StoreUnavailable: The server cannot be reached, or the line breaks.
             ChachamlError: What the server says.
         """
-        try:
-            answer = self._client.request(method, self.url + path, content=data, headers=dict(headers))
-        except httpx.HTTPError as error:
-            raise self._away(error) from error
+        answer = self._once(method, path, data, headers)
         if answer.status_code >= 300:
             raise self._error(answer.status_code, answer.content)
         return answer.headers
+
+    def _once(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
+        try:
+            answer = self._client.request(method, self.url + path, content=data, headers=dict(headers))
+            if answer.status_code == 401 and self._renew():
+                answer = self._client.request(method, self.url + path, content=data, headers=dict(headers))
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        return answer
+
+    def delete_blob(self, digest: str) -> int:
+        """Have bytes deleted that nothing needs; return how many came back.
+
+        Raises:
+            StoreUnavailable: The server cannot be reached.
+            ChachamlError: What the server says.
+        """
+        freed: int = msgspec.json.decode(self.ask("DELETE", f"/api/blobs/{digest}"))["freed"]
+        return freed
 
     def close(self) -> None:
         """Let go of the connections."""

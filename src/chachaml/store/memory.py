@@ -543,6 +543,11 @@ class MemoryStore:
             rows = tuple(self._feed[cursor : cursor + limit])
         return Feed(rows, rows[-1].cursor if rows else cursor)
 
+    def newest_change(self) -> int:
+        """Return the cursor of the newest batch, 0 if there is none."""
+        with self._lock:
+            return len(self._feed)
+
     def info(self) -> StoreInfo:
         """Return what the store is and how much it holds."""
         with self._lock:

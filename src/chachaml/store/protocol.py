@@ -230,6 +230,10 @@ class Store(Protocol):
         """Return the batches applied after `cursor` (0 for the beginning), oldest first."""
         ...
 
+    def newest_change(self) -> int:
+        """Return the cursor of the newest batch, 0 if there is none."""
+        ...
+
     def info(self) -> StoreInfo:
         """Return what the store is and how much it holds."""
         ...

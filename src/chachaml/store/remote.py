@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -44,14 +44,18 @@ class Hello(msgspec.Struct):
     version: str = ""
 
 
-def open_remote(url: str, token: str = "") -> RemoteStore:
+def open_remote(url: str, token: str | Callable[[], str] = "") -> RemoteStore:
     """Return the store that the server at `url` keeps.
+
+    Args:
+        url: The server's address.
+        token: What to show it, or what tells that; '' for nothing.
 
     Raises:
         StoreUnavailable: The server cannot be reached, or is something else.
         NotSignedIn: The server wants another token.
     """
-    line = Line(url, token)
+    line = Line(url, token if callable(token) else lambda: token)
     try:
         hello = wire.unpack(line.ask("GET", "/api/store"), Hello)
         if not is_id(hello.id):
@@ -227,6 +231,10 @@ class RemoteStore:
     def changes_since(self, cursor: int, limit: int = 1000) -> Feed:
         """Return the batches applied after `cursor` (0 for the beginning), oldest first."""
         return cast(Feed, self._call("changes_since", cursor, limit))
+
+    def newest_change(self) -> int:
+        """Return the cursor of the newest batch, 0 if there is none."""
+        return cast(int, self._call("newest_change"))
 
     def info(self) -> StoreInfo:
         """Return what the store is and how much it holds."""

@@ -353,6 +353,12 @@ class SQLiteStore:
         with self._database.reading() as db:
             return reads.changes_since(db, cursor, limit)
 
+    def newest_change(self) -> int:
+        """Return the cursor of the newest batch, 0 if there is none."""
+        with self._database.reading() as db:
+            newest: int = db.execute("SELECT coalesce(max(cursor), 0) FROM feed").get
+        return newest
+
     def info(self) -> StoreInfo:
         """Return what the store is and how much it holds."""
         with self._database.reading() as db:

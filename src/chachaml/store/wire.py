@@ -159,11 +159,15 @@ def _big(code: int, data: memoryview) -> int:
 
 
 def _as_points(series: Series) -> Points:
-    columns = (
-        column.astype(kind).tobytes()
-        for column, kind in ((series.steps, "<i8"), (series.times, "<i8"), (series.values, "<f8"))
+    return Points(
+        series.run,
+        series.key,
+        series.steps.astype("<i8").tobytes(),
+        series.times.astype("<i8").tobytes(),
+        series.values.astype("<f8").tobytes(),
+        series.total,
+        series.sampled,
     )
-    return Points(series.run, series.key, *columns, series.total, series.sampled)
 
 
 def _as_series(points: Points) -> Series:

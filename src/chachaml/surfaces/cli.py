@@ -10,12 +10,22 @@ from collections.abc import Sequence
 import click
 
 from chachaml.core.errors import ChachamlError, ChachamlWarning
-from chachaml.surfaces import alerting, changing, looking, modelling, output, upkeep, working
+from chachaml.surfaces import (
+    administering,
+    alerting,
+    changing,
+    looking,
+    modelling,
+    output,
+    serving,
+    upkeep,
+    working,
+)
 from chachaml.surfaces.commands import cli
 
 __all__ = ["cli", "main"]
 
-ROOMS = (looking, changing, modelling, working, alerting, upkeep)
+ROOMS = (looking, changing, modelling, working, alerting, upkeep, serving, administering)
 """Where the commands are; importing them is what adds them."""
 
 

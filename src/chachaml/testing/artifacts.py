@@ -46,9 +46,10 @@ class ArtifactContract(Fixtures):
 
     def test_names_of_artifacts_may_be_odd(self, store: Store, writer: Writer) -> None:
         """They come back as they were, in order."""
+        odd = [name for name in ODD_TEXTS if name.strip() and len(name) <= 200]
         run = writer.start()
-        writer.write(*(artifact(run, name) for name in ODD_TEXTS))
-        assert [one.name for one in store.get_run(run).artifacts] == sorted(ODD_TEXTS)
+        writer.write(*(artifact(run, name) for name in odd))
+        assert [one.name for one in store.get_run(run).artifacts] == sorted(odd)
 
     def test_digests_in_use_are_known(self, store: Store, writer: Writer) -> None:
         """Those of any run, until they are overwritten."""

@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from chachaml.core.changes import Batch, Change, JournalInfo, PointsLogged, Receipt, RunEnded, RunStarted
-from chachaml.core.ids import new_id
+from chachaml.core.ids import new_id, new_remote_id
 from chachaml.core.model import RunQuery
 from chachaml.core.query import Field, IsNull, Not, Order
 from chachaml.store.protocol import Store
@@ -161,7 +161,8 @@ class Writer:
     """
 
     def __init__(self, store: Store) -> None:
-        self.store, self.info, self.at = store, JournalInfo(new_id(), store.id), 0
+        # Of a journal elsewhere: nobody looks for its folder here, and misses it.
+        self.store, self.info, self.at = store, JournalInfo(new_remote_id(), store.id), 0
 
     def batch(self, *changes: Change, start: int | None = None, size: int = 32) -> Batch:
         """Return a batch that starts where this journal stands."""

@@ -139,7 +139,7 @@ class BatchContract(Fixtures):
         before, feed, info = store.get_run(run), store.changes_since(0), store.info()
         store.sync()
         with closing(self.reopen(store)) as store:
-            assert store.get_run(run) == before
+            assert repr(store.get_run(run)) == repr(before)  # a NaN equals none that was read anew
             assert bits(store.read_series(run, "a").values) == bits(ODD_FLOATS)
             assert store.changes_since(0) == feed
             assert store.info() == info

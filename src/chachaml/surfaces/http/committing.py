@@ -22,23 +22,21 @@ __all__ = ["Committer", "Job"]
 _MOST_JOBS, _MOST_BYTES = 256, 8 << 20
 """What one transaction takes at most: others want to write, too."""
 
-Check = Callable[[dict[str, RunRow]], None]
+Prepare = Callable[[dict[str, RunRow]], Batch]
 
 
 class Job:
     """What one request writes.
 
     Args:
-        store: The store as its actor may use it.
         batch: What to apply.
-        runs: Ids of the runs that `check` wants to see.
-        check: Raises what speaks against it, given the runs that there are, just before it is applied.
+        runs: Ids of the runs that `prepare` wants to see.
+        prepare: Given the runs that there are, just before it is applied, returns what to apply after all,
+            or raises what speaks against it.
     """
 
-    def __init__(
-        self, store: Store, batch: Batch, runs: Sequence[str] = (), check: Check = lambda _: None
-    ) -> None:
-        self.store, self.batch, self.runs, self.check = store, batch, runs, check
+    def __init__(self, batch: Batch, runs: Sequence[str] = (), prepare: Prepare | None = None) -> None:
+        self.batch, self.runs, self.prepare = batch, runs, prepare
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[Receipt] = self.loop.create_future()
         self.size = sum(len(one.values) * 3 for one in batch.changes if isinstance(one, PointsLogged))
@@ -111,10 +109,13 @@ class Committer:
         found = _outcome(self._store.bare_runs, list(asked)) if asked else {}
         passed = []
         for job in jobs:
-            why = found if isinstance(found, Exception) else _outcome(job.check, found)
-            if isinstance(why, Exception):
-                outcomes.append((job, why))
+            ready: Any = job.batch
+            if job.prepare is not None:
+                ready = found if isinstance(found, Exception) else _outcome(job.prepare, found)
+            if isinstance(ready, Exception):
+                outcomes.append((job, ready))
             else:
+                job.batch = ready
                 passed.append(job)
         return passed
 

@@ -1,0 +1,159 @@
+"""The application: one guard at the root, then the route, then who asks, then what is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from hashlib import sha256
+from typing import NamedTuple
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from chachaml.core.errors import AccessDenied, BadValue, ChachamlError, NotSignedIn, StoreUnavailable
+from chachaml.surfaces.http.actors import Actor
+from chachaml.surfaces.http.answers import SECURE, Problem, problem
+from chachaml.surfaces.http.requests import Body, Request, unpacked
+from chachaml.surfaces.http.routing import Route, Routes
+from chachaml.surfaces.http.service import Service
+
+__all__ = ["Application"]
+
+_KEPT_ANSWERS = 2_000
+_UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class _Answer(NamedTuple):
+    """What was answered to a request with a key, or is being thought of."""
+
+    fingerprint: bytes
+    response: asyncio.Future[Response]
+
+
+class Application:
+    """The ASGI application.
+
+    Args:
+        service: The server's state.
+        routes: All that it offers.
+    """
+
+    def __init__(self, service: Service, routes: Routes) -> None:
+        self.service, self.routes = service, routes
+        self._answers: dict[str, _Answer] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI asks for it."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "there are no sockets here"})
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"nothing here answers to {scope['type']}")
+        response = await self._respond(scope, receive)
+        await response(scope, receive, _secured(send, bodiless=scope["method"] == "HEAD"))
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        try:
+            return await self._answer(scope, receive)
+        except ChachamlError as error:
+            response = problem(error)
+            if isinstance(error, NotSignedIn):
+                response.headers["WWW-Authenticate"] = 'Bearer realm="chachaml"'
+            if error.status in (408, 413):
+                response.headers["Connection"] = "close"  # what is still to come of the body is of no use
+            return response
+        except Exception as error:
+            # Never the request itself: it holds secrets.
+            traceback.print_exception(error, file=sys.stderr)
+            return problem(Problem(500, "internal", "the server is at fault", "its log says more"))
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        headers, method = Headers(scope=scope), scope["method"]
+        path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        self.service.guard.check(headers, method, path)
+        route, names = self.routes.find(method, path)
+        actor = self._admit(route, headers, method)
+        if self.service.options.team:
+            self.service.calls.take(actor.token or (scope.get("client") or ("",))[0])
+        body = Body(receive, headers, route.limit)
+        request = Request(self.service, scope, headers, actor, names, body)
+        if route.limit is not None and method in _UNSAFE:
+            packed = await body.whole()
+            request.data = unpacked(packed, headers.get("content-encoding", ""), route.limit)
+        if method in _UNSAFE and (key := headers.get("idempotency-key", "")):
+            return await self._once(route, request, path, key)
+        return await route.endpoint(request)
+
+    def _admit(self, route: Route, headers: Headers, method: str) -> Actor:
+        """Return who asks, if they may ask this.
+
+        Raises:
+            NotSignedIn: They have to say who they are.
+            AccessDenied: They may not.
+        """
+        if route.needs == "open":
+            return Actor()
+        actor = self.service.actor(headers)
+        by_cookie = "cookie" in headers and "authorization" not in headers
+        says_where = "origin" in headers or "sec-fetch-site" in headers
+        if method in _UNSAFE and actor.token and by_cookie and not says_where:
+            raise AccessDenied("a browser that does not say which page asks may change nothing")
+        if not actor.may(route.needs):
+            if not actor.token:
+                raise NotSignedIn(
+                    "this needs the token of whoever started the server",
+                    "chachaml commands and the library on this machine find it by themselves",
+                )
+            raise AccessDenied(f"you may not do this: it needs the right to {route.needs}", "ask an admin")
+        return actor
+
+    # the same request again -----------------------------------------------------------------------
+
+    async def _once(self, route: Route, request: Request, path: str, key: str) -> Response:
+        """Answer a request that says by a key that it may be another try; to the same, the same."""
+        if len(key) > 200 or not key.isprintable() or not key.isascii():
+            raise BadValue("an Idempotency-Key is at most 200 printable ASCII characters")
+        request.key = "\0".join((request.actor.name, request.actor.token, request.method, path, key))
+        if route.limit is None:
+            return await route.endpoint(request)  # its body, which is not kept, says what it is by itself
+        fingerprint = sha256(request.data).digest()
+        known = self._answers.get(request.key)
+        if known is not None:
+            if known.fingerprint != fingerprint:
+                raise Problem(409, "conflict", "this Idempotency-Key was used for another request")
+            return await asyncio.shield(known.response)
+        answer = self._answers[request.key] = _Answer(fingerprint, asyncio.get_running_loop().create_future())
+        try:
+            response = await route.endpoint(request)
+        except BaseException as error:
+            # What failed may be tried again. Those who wait for this try get its error.
+            del self._answers[request.key]
+            failed = (
+                error
+                if isinstance(error, ChachamlError)
+                else StoreUnavailable("the first try was broken off")
+            )
+            answer.response.set_exception(failed)
+            answer.response.exception()
+            raise
+        answer.response.set_result(response)
+        while len(self._answers) > _KEPT_ANSWERS:
+            self._answers.pop(next(iter(self._answers)))
+        return response
+
+
+def _secured(send: Send, *, bodiless: bool) -> Send:
+    """Return a `send` that adds the headers of every answer, and leaves out a body that nobody wants."""
+
+    async def secured(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURE.items():
+                headers.setdefault(name, value)
+        elif message["type"] == "http.response.body" and bodiless:
+            message = {**message, "body": b""}
+        await send(message)
+
+    return secured

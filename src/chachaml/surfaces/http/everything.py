@@ -1,0 +1,77 @@
+"""All routes of the server."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+from starlette.responses import Response
+
+from chachaml.surfaces.http import (
+    access_api,
+    artifacts_api,
+    events,
+    giving,
+    logging_api,
+    openapi,
+    operating,
+    store_api,
+)
+from chachaml.surfaces.http.answers import answer, as_json
+from chachaml.surfaces.http.requests import Request
+from chachaml.surfaces.http.routing import Endpoint, Route, Routes
+from chachaml.web import pages
+
+__all__ = ["all_routes", "description"]
+
+
+@cache
+def all_routes() -> Routes:
+    """Return all routes, those that are asked for most often first."""
+    return Routes(
+        [
+            *logging_api.routes(),
+            *store_api.routes(),
+            *artifacts_api.routes(),
+            *giving.routes(),
+            *events.routes(),
+            *access_api.routes(),
+            *operating.routes(),
+            Route("GET", "/", "read", _page(pages.start_page)),
+            Route("GET", "/api/docs", "read", _page(pages.api_page)),
+            Route("GET", "/api/openapi.json", "read", _openapi),
+            Route("GET", "/static/{name}", "open", _static),
+            Route("GET", "/healthz", "open", _health),
+        ]
+    )
+
+
+def description() -> dict[str, object]:
+    """Return the API's description."""
+    from chachaml import __version__
+
+    return openapi.describe(all_routes().all, __version__)
+
+
+def _page(make: object) -> Endpoint:
+    return partial(_show, make)
+
+
+async def _show(make: object, request: Request) -> Response:  # noqa: ARG001 - as every endpoint
+    return pages.page(make())  # type: ignore[operator]
+
+
+async def _static(request: Request) -> Response:
+    return pages.static(request.path["name"])
+
+
+async def _openapi(request: Request) -> Response:  # noqa: ARG001 - as every endpoint
+    return Response(_document(), 200, None, "application/json")
+
+
+@cache
+def _document() -> bytes:
+    return as_json(description())
+
+
+async def _health(request: Request) -> Response:  # noqa: ARG001 - as every endpoint
+    return answer({"ok": True})

@@ -1,0 +1,110 @@
+"""The API's description, made from the routes: docs/reference/openapi.json is this, and a test says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from chachaml.surfaces.http.routing import Route
+
+__all__ = ["describe", "with_texts"]
+
+_ERROR = {
+    "description": "What is wrong.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["error"],
+                "properties": {
+                    "error": {
+                        "type": "object",
+                        "required": ["code", "message", "hint"],
+                        "properties": {
+                            "code": {"type": "string", "description": "For machines."},
+                            "message": {"type": "string", "description": "What happened, and where."},
+                            "hint": {"type": "string", "description": "What to do next; may be empty."},
+                        },
+                    }
+                },
+            }
+        }
+    },
+}
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any text: a request that is sent again with the same one is done once.",
+    "schema": {"type": "string", "maxLength": 200},
+}
+
+
+def describe(routes: Iterable[Route], version: str) -> dict[str, Any]:
+    """Return the OpenAPI document (version 3.1) of all routes that say something of themselves."""
+    paths: dict[str, dict[str, Any]] = {}
+    parts: dict[str, Any] = {}
+    for route in routes:
+        if route.about is not None:
+            path = re.sub(r"\{(\w+):path\}", r"{\1}", route.path)
+            paths.setdefault(path, {})[route.method.lower()] = _hoisted(_operation(route), parts)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "chachaml",
+            "version": version,
+            "description": "Experiment tracking over HTTP. JSON is strict: NaN and the infinities are the "
+            'texts "NaN", "Infinity" and "-Infinity". Times are RFC 3339, or microseconds where it says so.',
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "responses": {"Problem": _ERROR},
+            "schemas": parts,
+        },
+    }
+
+
+def _hoisted(said: Any, parts: dict[str, Any]) -> Any:
+    """Return a description whose ``$defs`` are among `parts`, where OpenAPI looks for them.
+
+    Raises:
+        ValueError: Two different things have the same name.
+    """
+    if isinstance(said, list):
+        return [_hoisted(one, parts) for one in said]
+    if not isinstance(said, dict):
+        return said
+    for name, part in said.get("$defs", {}).items():
+        found = _hoisted(part, parts)
+        if parts.setdefault(name, found) != found:
+            raise ValueError(f"two schemas are called {name}")
+    return {
+        key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _hoisted(value, parts)
+        for key, value in said.items()
+        if key != "$defs"
+    }
+
+
+def with_texts(schema: Any) -> Any:
+    """Return a schema in which a number may also be one of the texts for what JSON lacks."""
+    if isinstance(schema, list):
+        return [with_texts(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "number":
+        return {"anyOf": [schema, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+    return {key: with_texts(value) for key, value in schema.items()}
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    said = {**(route.about or {})}
+    if route.method != "GET":
+        said["parameters"] = [*said.get("parameters", ()), _KEY]
+    said["responses"] = {**said["responses"], "4XX": {"$ref": "#/components/responses/Problem"}}
+    if route.needs != "open":
+        # Reading and logging need no token where the server serves this machine alone.
+        said["security"] = [{"token": []}] if route.needs in ("destroy", "manage") else [{}, {"token": []}]
+    return said

@@ -1,0 +1,255 @@
+"""What a running server holds: the store, who may use it, and what it does by itself."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from starlette.datastructures import Headers
+
+from chachaml.connection import Connection
+from chachaml.core.access import digest_of
+from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
+from chachaml.core.errors import ChachamlError, NotSignedIn
+from chachaml.core.ids import command_id, is_remote, new_id
+from chachaml.core.model import RunQuery
+from chachaml.journal.recovery import Recovered
+from chachaml.store.protocol import Store
+from chachaml.surfaces.http.actors import ANYBODY, OWNER, Actor, Directory
+from chachaml.surfaces.http.committing import Committer
+from chachaml.surfaces.http.events import LiveFeed
+from chachaml.surfaces.http.guard import Guard, Limiter
+from chachaml.surfaces.http.guarded import Guarded
+from chachaml.surfaces.http.scoped import Scoped
+
+if TYPE_CHECKING:
+    from chachaml.alerting.watching import Watcher
+    from chachaml.artifacts.blobs import LocalBlobs
+
+__all__ = ["Options", "Service"]
+
+_FLUSH_EVERY = 0.25
+_ALERTS_EVERY = 2.0
+_REAP_EVERY = 15.0
+_SENT_KEPT = 10_000
+
+LINK_LASTS = 300.0
+
+GONE_AFTER = 120.0
+"""Seconds without a word after which a process that logs from elsewhere is taken for dead."""
+
+
+class Options(NamedTuple):
+    """How a server is to be run.
+
+    ``origins`` are its own addresses, as browsers name them. ``team`` asks everybody who they are;
+    otherwise ``session`` is the secret of whoever started it, and ``require_token`` asks even who reads.
+    """
+
+    origins: tuple[str, ...]
+    team: bool = False
+    require_token: bool = False
+    session: str = ""
+    keep: bool = True
+    """Whether it brings in what processes of this machine log, and sees to alerts; one of several does."""
+
+    @property
+    def cookie(self) -> str:
+        """The name of the browser's cookie: ports of one machine share their cookies."""
+        if self.secure:
+            return "__Host-chachaml"
+        return "chachaml_" + (self.origins[0].rpartition(":")[2].strip("/") or "80")
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it by https alone."""
+        return all(origin.startswith("https://") for origin in self.origins)
+
+
+class Service:
+    """One server's state. Used from its threads as well as from its event loop.
+
+    Args:
+        where: The store, and the way to it.
+        options: How it is run.
+    """
+
+    def __init__(self, where: Connection, options: Options) -> None:
+        self.where, self.options = where, options
+        self.store = where.store(create=True)
+        self.guard = Guard(options.origins)
+        self.directory = Directory(self.store)
+        self.committer = Committer(self.store, self.note)
+        self.logins = Limiter(rate=0.2, burst=10)
+        self.calls = Limiter(rate=1_000, burst=5_000)
+        self.links: dict[str, float] = {}
+        """Digests of one-time links, and until when they are good."""
+        self.feed = LiveFeed(self)
+        self._sent: dict[tuple[str, str], None] = {}
+        self._noted: set[str] = set()
+        self._heard: dict[str, float] = {}
+        self._began = time.monotonic()
+        self._watcher: Watcher | None = None
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="chachaml-keeper", daemon=True)
+        if options.keep:
+            self._keeper.start()
+
+    # who asks -------------------------------------------------------------------------------------
+
+    def actor(self, headers: Headers) -> Actor:
+        """Return who asks.
+
+        Raises:
+            NotSignedIn: A token is needed, or the one that was shown is good for nothing.
+        """
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._known(shown.strip(), "this token is unknown, over, or revoked")
+        if scheme:
+            raise NotSignedIn("only bearer tokens are understood", "Authorization: Bearer TOKEN")
+        if cookie := _cookie(headers, self.options.cookie):
+            return self._known(cookie, "your session is over")
+        if self.options.team or self.options.require_token:
+            raise NotSignedIn("who are you?", "set CHACHAML_TOKEN, or send Authorization: Bearer TOKEN")
+        return ANYBODY
+
+    def _known(self, token: str, why: str) -> Actor:
+        if not self.options.team:
+            if hmac.compare_digest(token.encode(errors="replace"), self.options.session.encode()):
+                return OWNER
+            raise NotSignedIn(
+                why, "open the address that the server printed; the token changes with each start"
+            )
+        actor = self.directory.actor(token)
+        if actor is None:
+            raise NotSignedIn(why, "an admin makes new ones: chachaml admin token NAME")
+        return actor
+
+    def store_for(self, actor: Actor) -> Store:
+        """Return the store as somebody may use it."""
+        if actor.grants and not actor.everywhere:
+            return cast(Store, Scoped(self.store, actor))
+        return cast(Store, Guarded(self.store, actor))
+
+    def connection_for(self, actor: Actor) -> Served:
+        """Return the way to the store that operations use on somebody's behalf."""
+        return Served(self.where, self.store_for(actor))
+
+    def one_time_link(self) -> str:
+        """Return the path of a link that signs in whoever opens it first, within five minutes."""
+        code = secrets.token_urlsafe(32)
+        self.links[digest_of(code)] = time.monotonic() + LINK_LASTS
+        return f"/login?code={code}"
+
+    # what it does by itself -------------------------------------------------------------------------
+
+    def note(self, runs: Iterable[str]) -> None:
+        """Hear that something was written to some runs."""
+        self._noted.update(runs)
+
+    def hear(self, journal: str) -> None:
+        """Hear of a process that logs from elsewhere."""
+        if is_remote(journal):
+            self._heard[journal] = time.monotonic()
+
+    def sent(self, actor: Actor, digest: str) -> None:
+        """Remember that somebody sent bytes, and so has them."""
+        if actor.grants:
+            self._sent[(actor.name, digest)] = None
+            while len(self._sent) > _SENT_KEPT:
+                self._sent.pop(next(iter(self._sent)))
+
+    def has_sent(self, actor: Actor, digest: str) -> bool:
+        """Tell whether somebody sent these bytes lately."""
+        return (actor.name, digest) in self._sent
+
+    def _keep(self) -> None:
+        """Bring in what processes on this machine leave, look after alerts, and miss who is gone."""
+        alerts = reaped = time.monotonic()
+        while not self._stopping.wait(_FLUSH_EVERY):
+            try:
+                self.where.flush()
+                now = time.monotonic()
+                if now - alerts >= _ALERTS_EVERY:
+                    alerts = now
+                    self._look_at_alerts()
+                if now - reaped >= _REAP_EVERY:
+                    reaped = now
+                    self.reap()
+            except ChachamlError as error:
+                self.where.tell("keeping", f"what other processes log cannot be brought in: {error.message}")
+
+    def _look_at_alerts(self) -> None:
+        noted, self._noted = self._noted, set()
+        if self._watcher is None and self.store.alerts():
+            from chachaml.alerting.watching import Watcher
+
+            self._watcher = Watcher(lambda: self.store)
+        if self._watcher is not None and noted:
+            self._watcher.note(noted)
+
+    def reap(self, gone_after: float = GONE_AFTER) -> None:
+        """Let runs crash of whose process, on another machine, nothing was heard for long."""
+        query = RunQuery(status="running", archived=None, limit=1000)
+        owners = {run.owner for run in self.store.find_runs(query).runs if run.owner}
+        now = time.monotonic()
+        for owner in owners:
+            silent = now - self._heard.get(owner, self._began)
+            if is_remote(owner) and silent > gone_after:
+                lost = OwnerLost(owner, time.time_ns() // 1000 - int(silent * 1e6))
+                self.store.apply(Batch((lost,), command=new_id()))
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        self._stopping.set()
+        if self._keeper.ident is not None:
+            self._keeper.join(10)
+        self.committer.close()
+        if self._watcher is not None:
+            self._watcher.close(2.0)
+
+
+class Served(Connection):
+    """The connection that operations use on behalf of somebody who asks a server.
+
+    Args:
+        whole: The server's own.
+        store: The store as that somebody may use it.
+    """
+
+    def __init__(self, whole: Connection, store: Store) -> None:
+        super().__init__(whole.path)
+        self.artifacts = whole.artifacts
+        self._whole, self._own = whole, store
+
+    def store(self, *, create: bool = False) -> Store:  # noqa: ARG002 - as in Connection
+        """Return the store."""
+        return self._own
+
+    def ready(self, *, at_once: bool = False) -> Store:  # noqa: ARG002 - as in Connection
+        """Return the store; the server itself brings in what is on its way."""
+        return self._own
+
+    def flush(self, *, at_once: bool = False) -> Recovered:  # noqa: ARG002 - as in Connection
+        """Do nothing: the server does it by itself."""
+        return Recovered()
+
+    def blobs(self) -> LocalBlobs:
+        """Return where the bytes of artifacts are kept."""
+        return self._whole.blobs()
+
+    def command(self, *changes: Change) -> Receipt:
+        """Apply changes at once."""
+        return self._own.apply(Batch(changes, command=command_id()))
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    """Return the value of a cookie; '' if there is none, or more than one of its name."""
+    pairs = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
+    values = [value for key, _, value in pairs if key == name]
+    return values[0] if len(values) == 1 else ""

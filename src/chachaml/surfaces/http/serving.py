@@ -1,0 +1,201 @@
+"""Running the server: its sockets, its limits, and a stop that lets what is under way be finished."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chachaml.connection import Connection
+from chachaml.core.errors import BadValue, StoreUnavailable
+from chachaml.surfaces.http.application import Application
+from chachaml.surfaces.http.everything import all_routes
+from chachaml.surfaces.http.service import Options, Service
+
+__all__ = ["Running", "in_background", "is_loopback", "listen", "origins_of", "serve"]
+
+_HEADERS_WITHIN = 10.0
+"""Seconds that a client may take for the headers of a request."""
+
+_CONNECTIONS = 2_500
+_STOP_WITHIN = 8
+_BACKLOG = 1024
+
+
+class _Patience(HttpToolsProtocol):
+    """The protocol, with an end to patience: who opens a line says soon what they want."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def _wait(self) -> None:
+        self._enough()
+        self._waiting = self.loop.call_later(_HEADERS_WITHIN, self.transport.close)
+
+    def _enough(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        self._enough()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._enough()
+        super().connection_lost(exc)
+
+
+class Running(uvicorn.Server):
+    """A server that runs, in this thread or in one of its own.
+
+    Args:
+        service: Its state.
+        started: Called once it listens.
+    """
+
+    def __init__(self, service: Service, started: Callable[[Service], None]) -> None:
+        self.service, self._started = service, started
+        super().__init__(
+            uvicorn.Config(
+                Application(service, all_routes()),
+                http=_Patience,
+                ws="none",
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                proxy_headers=False,
+                limit_concurrency=_CONNECTIONS,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=_STOP_WITHIN,
+                h11_max_incomplete_event_size=65_536,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._started(self.service)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn calls it
+        """Stop as soon as what is under way is done; told so again, at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: who listens to events is told, and what is under way is finished."""
+        self.service.feed.stop()
+        await super().shutdown(sockets)
+
+
+def serve(
+    where: Connection,
+    options: Options,
+    sockets: list[socket.socket],
+    started: Callable[[Service], None] = lambda _: None,
+) -> None:
+    """Serve until told to stop; returns when all that was under way is finished."""
+    service = Service(where, options)
+    try:
+        Running(service, started).run(sockets)
+    finally:
+        service.close()
+
+
+@contextmanager
+def in_background(where: Connection, options: Options, sockets: list[socket.socket]) -> Iterator[Service]:
+    """Serve in a thread of this process, within the block."""
+    service, listening = Service(where, options), threading.Event()
+    running = Running(service, lambda _: listening.set())
+    thread = threading.Thread(target=running.run, args=(sockets,), daemon=True)
+    thread.start()
+    try:
+        if not listening.wait(30):
+            raise StoreUnavailable("the server did not start within 30 seconds")
+        yield service
+    finally:
+        running.should_exit = True
+        thread.join(30)
+        service.close()
+
+
+# where --------------------------------------------------------------------------------------------
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host to bind is this machine's own alone. A name may mean anything."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen: for ``localhost``, on both of its addresses as far as there are both.
+
+    Raises:
+        BadValue: There is no such address here.
+        StoreUnavailable: The port is taken.
+    """
+    hosts = ["127.0.0.1", "::1"] if host == "localhost" else [host]
+    found: list[socket.socket] = []
+    for one in hosts:
+        try:
+            found.append(_socket(one, found[0].getsockname()[1] if found else port))
+        except OSError as error:
+            if found:
+                continue  # there is no IPv6 here, or another server has that one
+            raise _cannot(one, port, error) from None
+    return found
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol by its number: asyncio sends small answers at once only if it knows that it is TCP.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((host, port))
+        made.listen(_BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _cannot(host: str, port: int, error: OSError) -> Exception:
+    if isinstance(error, socket.gaierror):
+        return BadValue(f"there is no address {host!r}", "bind an address of this machine, such as 0.0.0.0")
+    return StoreUnavailable(
+        f"port {port} of {host} cannot be had: {error.strerror}", f"take another one: --port {port + 1}"
+    )
+
+
+def origins_of(host: str, port: int) -> tuple[str, ...]:
+    """Return the origins that browsers know a server of this machine by."""
+    names = ["127.0.0.1", "localhost", "[::1]"]
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        names.insert(0, f"[{host}]" if ":" in host else host)
+    suffix = "" if port == 80 else f":{port}"
+    return tuple(f"http://{name}{suffix}" for name in names)

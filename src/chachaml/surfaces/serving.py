@@ -1,0 +1,211 @@
+"""Commands that serve a store over HTTP: ui, serve."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+import chachaml as ml
+from chachaml.connection import Connection
+from chachaml.core import configuration, settings
+from chachaml.core.access import new_token
+from chachaml.core.errors import BadValue, StoreUnavailable
+from chachaml.surfaces.commands import cli, examples
+
+if TYPE_CHECKING:
+    from chachaml.surfaces.http.service import Options, Service
+
+__all__: list[str] = []
+
+DEFAULT_PORT = 8080
+_PORTS = 20
+"""Ports that are tried, beginning with the default one."""
+
+Port = click.IntRange(0, 65535)
+
+
+@cli.command(epilog=examples("chachaml ui", "chachaml ui runs.db 9000", "chachaml ui --no-browser"))
+@click.argument("store", required=False)
+@click.argument("port", type=Port, required=False, default=None)
+@click.option(
+    "--port", "wanted", type=Port, help="The port. Default: PORT, else 8080 or the next that is free."
+)
+@click.option("--browser/--no-browser", default=True, help="Open the pages in a browser.")
+@click.option(
+    "--require-token", is_flag=True, help="Ask a token even of who reads: several people use this machine."
+)
+@click.pass_obj
+def ui(
+    outer: str | None,
+    store: str | None,
+    port: int | None,
+    wanted: int | None,
+    browser: bool,
+    require_token: bool,
+) -> None:
+    """Serve a store to this machine, and look at it in a browser.
+
+    Programs in any language may log to it; http://localhost:8080/api/docs shows how.
+    """
+    from chachaml.surfaces.http.service import Options
+    from chachaml.surfaces.http.serving import origins_of
+
+    where = ml.connect(settings.store_path(store or outer))
+    sockets = _listen("localhost", _port(wanted, port))
+    number = sockets[0].getsockname()[1]
+    session = new_token()
+    asked = require_token or configuration.flag("require_token")
+    options = Options(origins_of("localhost", number), require_token=asked, session=session)
+
+    def started(service: Service) -> None:
+        address = f"http://localhost:{number}"
+        click.echo(f"{_shown(where.path)} is served at {address}  (Ctrl-C stops it)")
+        if browser:
+            webbrowser.open(address + service.one_time_link())
+
+    with _session_left(number, session):
+        _serve(where, options, sockets, started)
+
+
+@cli.command(
+    epilog=examples(
+        "chachaml serve",
+        "chachaml admin create ada",
+        "chachaml serve runs.db --host 0.0.0.0 --url https://tracker.example",
+    )
+)
+@click.argument("store", required=False)
+@click.option("--host", default="localhost", show_default=True, help="The address to bind.")
+@click.option("--port", type=Port, help="The port. Default: PORT, else 8080.")
+@click.option("--url", "urls", multiple=True, help="How others reach it, such as https://tracker.example.")
+@click.option("--team", is_flag=True, help="Ask everybody who they are, on this machine too.")
+@click.option("--require-token", is_flag=True, help="Without a team: ask a token even of who reads.")
+@click.pass_obj
+def serve(
+    outer: str | None,
+    store: str | None,
+    host: str,
+    port: int | None,
+    urls: tuple[str, ...],
+    team: bool,
+    require_token: bool,
+) -> None:
+    """Serve a store, to a team or to this machine.
+
+    Whatever is reached from other machines asks everybody for a token: make the first admin before, with
+    chachaml admin create NAME. TLS is for a proxy in front of it.
+    """
+    from chachaml.surfaces.http.service import Options
+    from chachaml.surfaces.http.serving import is_loopback, origins_of
+
+    where = ml.connect(settings.store_path(store or outer))
+    shared = team or bool(urls) or not is_loopback(host)
+    if shared:
+        _check_team(where, urls)
+    sockets = _listen(host, _port(port, None) or DEFAULT_PORT)
+    number = sockets[0].getsockname()[1]
+    origins = (*map(_origin, urls), *origins_of(host if is_loopback(host) else "localhost", number))
+    session = "" if shared else new_token()
+    asked = require_token or configuration.flag("require_token")
+    options = Options(origins, team=shared, require_token=asked, session=session)
+
+    def started(_: Service) -> None:
+        reached = urls[0] if urls else f"http://{host}:{number}"
+        click.echo(f"{_shown(where.path)} is served at {reached}  (Ctrl-C stops it)")
+
+    with _session_left(number, session) if session else contextlib.nullcontext():
+        _serve(where, options, sockets, started)
+
+
+def _serve(
+    where: Connection, options: Options, sockets: list[socket], started: Callable[[Service], None]
+) -> None:
+    from chachaml.surfaces.http.serving import serve as run
+
+    try:
+        run(where, options, sockets, started)
+    finally:
+        where.close()
+
+
+def _check_team(where: Connection, urls: tuple[str, ...]) -> None:
+    """Refuse to serve others before it is known who they may be, and how they call this server."""
+    from chachaml.surfaces.http.actors import Directory
+
+    if not urls:
+        raise BadValue(
+            "other machines are to reach this server, but not how: a name that is not known is refused",
+            "say it: chachaml serve ... --url https://tracker.example",
+        )
+    if not Directory(where.store(create=True)).has_admin():
+        raise StoreUnavailable(
+            "nobody may use this server yet, and without knowing who asks it serves no other machine",
+            "chachaml admin create NAME prints the first token",
+        )
+
+
+def _origin(url: str) -> str:
+    """Return the origin of an address.
+
+    Raises:
+        BadValue: It is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
+        raise BadValue(f"{url!r} is no address of a server", "such as https://tracker.example")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _port(wanted: int | None, given: int | None) -> int | None:
+    """Return the port that is meant, None if any near the default one will do."""
+    if wanted is not None:
+        return wanted
+    if text := os.environ.get("PORT"):
+        if not (text.isascii() and text.isdigit() and int(text) < 65536):
+            raise BadValue(f"PORT must be a port, not {text!r}", "it is set in the environment")
+        return int(text)
+    return given
+
+
+def _listen(host: str, port: int | None) -> list[socket]:
+    from chachaml.surfaces.http.serving import listen
+
+    if port is not None:
+        return listen(host, port)
+    for near in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS):
+        with contextlib.suppress(StoreUnavailable):
+            return listen(host, near)
+    return listen(host, 0)
+
+
+@contextmanager
+def _session_left(port: int, session: str) -> Iterator[None]:
+    """Within it, this user's other processes find the session's token; nobody else does."""
+    state = settings.state_folder()
+    if state is None:
+        yield
+        return
+    path = settings.session_file(state, port)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(session)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _shown(path: Path) -> str:
+    with contextlib.suppress(ValueError):
+        return os.path.relpath(path)
+    return str(path)

@@ -1,0 +1,1 @@
+"""Pages: what the server shows to people."""

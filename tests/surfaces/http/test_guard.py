@@ -1,0 +1,206 @@
+"""What keeps other web pages, rebound names and impatient clients out: asked of every route."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.served import SESSION, Served, served
+from tests.surfaces.http.conftest import start
+
+from chachaml.surfaces.http.everything import all_routes
+from chachaml.surfaces.http.routing import Route, Routes
+
+PLACES = sorted({(route.method, re.sub(r"\{\w+(:path)?\}", "x", route.path)) for route in all_routes().all})
+
+FOREIGN_HOSTS = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "10.evil.example",
+    "localhost",
+    "127.0.0.1:1",
+    "127.0.0.1:{port}.evil.example",
+    "evil.example:{port}",
+    "user@127.0.0.1:{port}",
+    "127.0.0.1:{port}/x?",
+    "127.0.0.1:{port}#",
+    "0.0.0.0:{port}",
+    "127.1:{port}",
+    "2130706433:{port}",
+    "[::ffff:127.0.0.1]:{port}",
+    "",
+]
+
+FOREIGN_PAGES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://localhost:8888"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1.evil.example"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+]
+
+
+def raw(server: Served, text: str, wait: float = 10) -> bytes:
+    """Return what the server answers to bytes."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=wait) as line:
+        line.sendall(text.encode())
+        return line.recv(65536)
+
+
+@pytest.fixture(params=["local", "team"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path / "either.db", team=request.param == "team", keep=False) as server:
+        yield server
+
+
+def test_every_route_says_what_it_needs() -> None:
+    async def nothing(_: object) -> None: ...
+
+    with pytest.raises(ValueError, match="does not say what it needs"):
+        Routes([Route("GET", "/new", "", nothing)])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the same"):
+        Routes([Route("GET", f"/{{{name}}}", "read", nothing) for name in "ab"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
+def test_no_route_answers_to_another_name(either: Served, host: str) -> None:
+    port = either.url.rpartition(":")[2]
+    with httpx.Client(base_url=either.url) as client:
+        for method, path in [*PLACES, ("GET", "/nothing"), ("OPTIONS", "/api/runs")]:
+            answer = client.request(method, path, headers={"Host": host.format(port=port)})
+            assert answer.status_code in (400, 421), (method, path)
+            assert "iris" not in answer.text
+
+
+@pytest.mark.parametrize("page", FOREIGN_PAGES, ids=str)
+def test_no_route_answers_to_a_page_of_another_server(either: Served, page: dict[str, str]) -> None:
+    with httpx.Client(base_url=either.url, headers={**page, "Authorization": f"Bearer {SESSION}"}) as client:
+        for method, path in [*PLACES, ("GET", "/nothing"), ("HEAD", "/api/runs"), ("OPTIONS", "/api/runs")]:
+            answer = client.request(method, path)
+            assert answer.status_code == 403, (method, path)
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_a_link_from_elsewhere_opens_a_page_and_no_data(http: httpx.Client) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert http.get("/", headers=link).status_code == 200
+    assert http.get("/api/runs", headers=link).status_code == 403
+    assert http.post("/login", headers=link).status_code == 403
+
+
+def test_our_own_page_may_ask(server: Served, http: httpx.Client) -> None:
+    own = {
+        "Origin": server.url,
+        "Sec-Fetch-Site": "same-origin",
+        "Sec-Fetch-Mode": "cors",
+        "Sec-Fetch-Dest": "empty",
+    }
+    assert http.get("/api/runs", headers=own).status_code == 200
+    assert http.post("/api/w/runs", json={}, headers=own).status_code == 200
+    assert http.get("/api/runs", headers={**own, "Sec-Fetch-Dest": "script"}).status_code == 403
+    typed = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert http.get("/api/runs", headers=typed).status_code == 200
+    assert http.post("/api/w/runs", json={}, headers=typed).status_code == 403
+
+
+def test_every_answer_has_the_headers_of_security(http: httpx.Client, run: str) -> None:
+    http.put(f"/api/w/runs/{run}/artifacts/a.html", content=b"<script>alert(1)</script>")
+    for method, path in [*PLACES, ("GET", f"/api/artifacts/{run}/a.html/download"), ("GET", "/nothing")]:
+        if path == "/api/events":
+            continue
+        answer = http.request(method, path)
+        about = f"{method} {path}"
+        assert answer.status_code < 500, about
+        assert answer.headers["x-content-type-options"] == "nosniff", about
+        assert answer.headers["referrer-policy"] == "no-referrer", about
+        assert answer.headers["x-frame-options"] == "DENY", about
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin", about
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy, about
+        assert "unsafe" not in policy, about
+        assert "sandbox" in policy or "frame-ancestors 'none'" in policy, about
+        assert "server" not in answer.headers, about
+
+
+def test_names_are_asked_for_exactly_once(server: Served) -> None:
+    port = server.url.rpartition(":")[2]
+    twice = f"GET /api/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: evil.example\r\n\r\n"
+    assert raw(server, twice).split(b"\r\n")[0].split()[1] in (b"400", b"421")
+    assert raw(server, "GET /api/runs HTTP/1.0\r\n\r\n").split(b"\r\n")[0].split()[1] in (b"400", b"421")
+
+
+def test_there_are_no_sockets(server: Served) -> None:
+    port = server.url.rpartition(":")[2]
+    answer = raw(
+        server,
+        f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nOrigin: http://evil\r\n\r\n",
+    )
+    assert b" 101 " not in answer.split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("length", ["99999999999", "33554433", "18446744073709551616"])
+def test_too_large_a_body_is_refused_before_it_comes(server: Served, length: str) -> None:
+    port = server.url.rpartition(":")[2]
+    asked = f"POST /api/w/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    answer = raw(server, f"{asked}Content-Length: {length}\r\n\r\n")
+    assert answer.split(b"\r\n")[0].split()[1] in (b"413", b"400")
+
+
+def test_a_packed_body_may_not_swell(http: httpx.Client, run: str) -> None:
+    import gzip
+
+    from chachaml.store.zstd import compress
+
+    bomb = b" " * (40 << 20)
+    for encoding, pack in (("gzip", gzip.compress), ("zstd", compress)):
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        assert http.post(f"/api/w/runs/{run}/metrics", content=pack(bomb), headers=headers).status_code == 413
+        fine = http.post(f"/api/w/runs/{run}/metrics", content=pack(b'{"loss": 1}'), headers=headers)
+        assert fine.status_code == 200
+        torn = http.post(f"/api/w/runs/{run}/metrics", content=pack(b'{"loss": 1}')[:-3], headers=headers)
+        assert torn.status_code in (400, 413)
+
+
+def test_who_says_nothing_is_cut_off_and_others_are_served(
+    server: Served, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chachaml.surfaces.http.serving._HEADERS_WITHIN", 1.0)
+    host, port = server.url.removeprefix("http://").split(":")
+    lines = [socket.create_connection((host, int(port))) for _ in range(200)]
+    for line in lines:
+        line.sendall(b"GET / HTTP/1.1\r\nHo")
+    began = time.monotonic()
+    assert http.get("/healthz").status_code == 200
+    assert time.monotonic() - began < 1
+    for line in lines:
+        line.settimeout(10)
+        assert line.recv(100) == b""
+        line.close()
+
+
+def test_a_body_that_stalls_is_cut_off(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chachaml.surfaces.http.requests._SILENCE", 0.5)
+    port = server.url.rpartition(":")[2]
+    asked = f"POST /api/w/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    assert raw(server, asked + "Content-Length: 10\r\n\r\n{").split(b"\r\n")[0].split()[1] == b"408"
+
+
+def test_texts_of_users_come_back_as_data(http: httpx.Client) -> None:
+    hostile = "<script>alert(1)</script>\r\nSet-Cookie: a=b"
+    run = start(http, name=hostile, experiment=hostile, tags={hostile: hostile})
+    answer = http.get(f"/api/runs/{run}")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["name"] == hostile
+    missing = http.get("/api/runs", params={"filter": hostile})
+    assert (missing.status_code, missing.headers["content-type"]) == (400, "application/json")
