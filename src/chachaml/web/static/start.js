@@ -14,7 +14,11 @@ const cell = (text, kind = "td", style = "") => {
 
 const shown = {
   started: (run) => new Date(run.started).toLocaleString(),
-  duration: (run) => (run.duration === null ? "" : `${run.duration.toPrecision(3)} s`),
+  duration: ({ duration }) => {
+    if (duration === null) return "";
+    if (duration < 1) return `${Math.round(duration * 1000)} ms`;
+    return duration < 120 ? `${duration.toFixed(1)} s` : `${Math.floor(duration / 60)} min`;
+  },
   metrics: (run) =>
     Object.entries(run.metrics).slice(0, 4)
       .map(([key, value]) => `${key} ${typeof value === "number" ? +value.toPrecision(5) : value}`).join("   "),
