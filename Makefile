@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: demo test check lint types tests bench soak clusters strace clean
+.PHONY: demo test check lint types tests bench soak fuzz clusters strace clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -27,6 +27,9 @@ bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md 
 
 soak: $(READY) strace  ## the long forms: a million schedules, two thousand kills
 	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -s -x
+
+fuzz: $(READY)  ## a hundred thousand requests that no client would send
+	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -s tests/surfaces/http/test_fuzz.py
 
 clusters: $(READY)  ## pipelines on Ray too, which is large
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.30"

@@ -19,6 +19,9 @@ from benchmarks.environments import ROOT, InstallFailed
 
 __all__ = ["Bench", "Result", "WorkFailed", "Worker", "allocated", "environment", "tree_cpu"]
 
+SERVERS = ("FastTrackML",)
+"""Tools without a library of their own."""
+
 Result = dict[str, Any]
 
 _QUIET = {
@@ -107,8 +110,8 @@ class Bench:
 
     @property
     def peers(self) -> list[str]:
-        """The tools at hand but chachaml."""
-        return [tool for tool in self.pythons if tool != "chachaml"]
+        """The tools at hand but chachaml, and but for those that are servers and nothing else."""
+        return [tool for tool in self.pythons if tool not in ("chachaml", *SERVERS)]
 
     def n(self, full: int, quick: int) -> int:
         """Return how many, by the form of this run."""

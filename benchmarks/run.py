@@ -25,6 +25,7 @@ SUBJECTS = (
     "searching",
     "artifacts",
     "models",
+    "serving",
 )
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 

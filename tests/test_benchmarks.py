@@ -32,7 +32,9 @@ def test_the_page_shows_machine_targets_and_tables(tmp_path: Path) -> None:
         assert len({line.count("|") for line in table}) == 1, table
 
 
-@pytest.mark.parametrize("subject", ["long_series", "crash", "many_runs", "searching", "artifacts", "models"])
+@pytest.mark.parametrize(
+    "subject", ["long_series", "crash", "many_runs", "searching", "artifacts", "models", "serving"]
+)
 def test_nothing_is_lost_or_fails_on_the_way(subject: str, bench: Bench) -> None:
     (section,) = run.measure(bench, [subject])
     assert bench.failures == []

@@ -139,6 +139,14 @@ def test_names_are_asked_for_exactly_once(server: Served) -> None:
     assert raw(server, "GET /api/runs HTTP/1.0\r\n\r\n").split(b"\r\n")[0].split()[1] in (b"400", b"421")
 
 
+@pytest.mark.parametrize("text", ["BREW /pot HTTP/1.1\r\n\r\n", "\0\1\2\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"])
+def test_what_is_no_http_is_told_so(server: Served, text: str) -> None:
+    head, _, body = raw(server, text).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"x-content-type-options: nosniff" in head.lower()
+    assert b'"code":"bad_request"' in body
+
+
 def test_there_are_no_sockets(server: Served) -> None:
     port = server.url.rpartition(":")[2]
     answer = raw(

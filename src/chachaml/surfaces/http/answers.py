@@ -12,7 +12,7 @@ from starlette.responses import Response
 from chachaml.core.errors import ChachamlError, MissingExtra
 from chachaml.core.values import json_ready
 
-__all__ = ["Problem", "answer", "as_json", "problem"]
+__all__ = ["SECURE", "Problem", "answer", "as_json", "problem"]
 
 SECURE = {
     "X-Content-Type-Options": "nosniff",

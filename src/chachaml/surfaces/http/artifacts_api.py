@@ -496,7 +496,7 @@ def _said(name: str, summary: str, *parameters: dict[str, Any], raw: bool = Fals
         "summary": summary,
         "parameters": list(parameters),
         "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {}} if raw else content}
+            "200": {"description": "Done.", "content": {"application/json": {}} if raw else {"*/*": {}}}
         },
     }
     if raw:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chachaml.connection import Connection
 from chachaml.core.errors import BadValue, StoreUnavailable
+from chachaml.surfaces.http.answers import SECURE, Problem, problem
 from chachaml.surfaces.http.application import Application
 from chachaml.surfaces.http.everything import all_routes
 from chachaml.surfaces.http.service import Options, Service
@@ -55,6 +56,17 @@ class _Patience(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._enough()
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer to what is no HTTP as to everything else that is wrong."""
+        response = problem(Problem(400, "bad_request", msg, "this is no HTTP that the server understands"))
+        headers = {**SECURE, **response.headers, "connection": "close"}
+        lines = [
+            b"HTTP/1.1 400 Bad Request",
+            *(f"{name}: {value}".encode() for name, value in headers.items()),
+        ]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._enough()
