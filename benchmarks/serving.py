@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from math import nan
 from pathlib import Path
 from time import perf_counter
@@ -206,7 +206,8 @@ def _server(bench: Bench, folder: Path, tool: str) -> Iterator[tuple[int, float,
     try:
         yield port, _first_answer(port, path, process, folder) - begin, process.pid
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it died by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         log.close()
 
