@@ -27,7 +27,8 @@ BATCH = 1_000
 TOOLS = ("chachaml", "FastTrackML", "mlflow", "trackio")
 _TOKEN = "write-token-of-the-benchmark"
 _TRACKIO = (
-    "import sys, uvicorn, trackio; uvicorn.run(trackio.asgi_app(), port=int(sys.argv[1]), log_level='error')"
+    "import sys, uvicorn; from trackio.server import build_starlette_app_only as build; "
+    "uvicorn.run(build()[0], port=int(sys.argv[1]), log_level='error')"
 )
 
 

@@ -126,6 +126,14 @@ def test_a_shared_machine_can_ask_everybody(tmp_path: Path) -> None:
     server.stop()
 
 
+@pytest.mark.parametrize("store", ["http://localhost:8080", "https://tracker.example", "spool:///tmp/x"])
+def test_only_files_are_served(tmp_path: Path, store: str) -> None:
+    """A server that asked another one, or itself, would go round in circles."""
+    done = chachaml(tmp_path, "ui", store, "--no-browser")
+    assert done.returncode == 2
+    assert "error:" in done.stderr
+
+
 # teams --------------------------------------------------------------------------------------------
 
 

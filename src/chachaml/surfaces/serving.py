@@ -59,7 +59,7 @@ def ui(
     from chachaml.surfaces.http.service import Options
     from chachaml.surfaces.http.serving import origins_of
 
-    where = ml.connect(settings.store_path(store or outer))
+    where = _connect(store or outer)
     sockets = _listen("localhost", _port(wanted, port))
     number = sockets[0].getsockname()[1]
     session = new_token()
@@ -107,7 +107,7 @@ def serve(
     from chachaml.surfaces.http.service import Options
     from chachaml.surfaces.http.serving import is_loopback, origins_of
 
-    where = ml.connect(settings.store_path(store or outer))
+    where = _connect(store or outer)
     shared = team or bool(urls) or not is_loopback(host)
     if shared:
         _check_team(where, urls)
@@ -203,6 +203,20 @@ def _session_left(port: int, session: str) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _connect(store: str | None) -> Connection:
+    """Return the store to serve: a file.
+
+    Raises:
+        BadValue: It is another server's, perhaps this one's own; or a spool, which is not read.
+    """
+    path = settings.store_path(store)
+    if settings.server_url(path):
+        raise BadValue(f"{settings.server_url(path)} is a server already", "open it in a browser")
+    if settings.spool_folder(path):
+        raise BadValue("a spool is only written to", f"chachaml sync {settings.spool_folder(path)} first")
+    return ml.connect(path)
 
 
 def _shown(path: Path) -> str:

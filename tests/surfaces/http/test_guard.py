@@ -147,6 +147,48 @@ def test_what_is_no_http_is_told_so(server: Served, text: str) -> None:
     assert b'"code":"bad_request"' in body
 
 
+def test_what_a_proxy_might_say_changes_nothing(http: httpx.Client, server: Served) -> None:
+    forged = {
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-For": "127.0.0.1",
+        "Forwarded": "host=evil.example;proto=https",
+        "X-Forwarded-User": "admin",
+        "X-Remote-User": "admin",
+        "X-Http-Method-Override": "DELETE",
+    }
+    assert http.get("/api/me", headers=forged).json()["role"] == "writer"
+    assert http.post("/api/delete", json={}, headers=forged).status_code == 401
+    there = httpx.get(f"{server.url}/api/runs", headers={**forged, "Host": "evil.example"})
+    assert there.status_code == 421
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/api/runs?limit=10001",
+        "/api/runs?limit=99999999999999999999",
+        "/api/series?metric=a&max_points=1000000&ids=x",
+    ],
+)
+def test_no_answer_is_without_bounds(http: httpx.Client, query: str) -> None:
+    assert http.get(query).status_code == 400
+    assert http.get("/api/compare?ids=" + ",".join(["a" * 32] * 1001)).status_code == 400
+
+
+def test_names_of_fields_that_would_be_addresses_are_taken_nowhere(http: httpx.Client) -> None:
+    """No client names a path, a file or an address for the server to open."""
+    allowed = {"webhook_url", "path"}  # alerts go to addresses, by the guard of theirs
+    document = http.get("/api/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, about in methods.items():
+            body = (
+                about.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            )
+            names = {*body.get("properties", {}), *(one["name"] for one in about.get("parameters", ()))}
+            for name in names - allowed:
+                assert not re.search(r"uri|url|path|file|location|source|host", name), (method, path, name)
+
+
 def test_there_are_no_sockets(server: Served) -> None:
     port = server.url.rpartition(":")[2]
     answer = raw(

@@ -52,7 +52,8 @@ class Application:
         if scope["type"] != "http":
             raise RuntimeError(f"nothing here answers to {scope['type']}")
         response = await self._respond(scope, receive)
-        await response(scope, receive, _secured(send, bodiless=scope["method"] == "HEAD"))
+        https = self.service.options.secure
+        await response(scope, receive, _secured(send, bodiless=scope["method"] == "HEAD", https=https))
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         try:
@@ -144,7 +145,7 @@ class Application:
         return response
 
 
-def _secured(send: Send, *, bodiless: bool) -> Send:
+def _secured(send: Send, *, bodiless: bool, https: bool) -> Send:
     """Return a `send` that adds the headers of every answer, and leaves out a body that nobody wants."""
 
     async def secured(message: Message) -> None:
@@ -152,6 +153,8 @@ def _secured(send: Send, *, bodiless: bool) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in SECURE.items():
                 headers.setdefault(name, value)
+            if https:
+                headers["Strict-Transport-Security"] = "max-age=31536000"
         elif message["type"] == "http.response.body" and bodiless:
             message = {**message, "body": b""}
         await send(message)

@@ -20,6 +20,8 @@ __all__ = ["PLACES", "Place", "description", "routes"]
 
 _NEEDS: dict[str, Permission] = {"read": "read", "write": "write", "destructive": "destroy"}
 
+_MOST_ROWS, _MOST_POINTS, _MOST_RUNS = 10_000, 100_000, 1_000
+
 _SECRET = ("set_alert", "switch_alert", "mute_alert", "delete_alert", "check_alerts")
 """Operations that take secrets, or send something to somebody."""
 
@@ -133,9 +135,27 @@ def _named(
             raise BadValue(f"{own!r} is given twice")
         several = isinstance(value, str) and place.method == "GET" and _is_list(operation, own)
         arguments[own] = [part for part in value.split(",") if part] if several else value
+    _check_sizes(arguments)
     if operation.name == "compare_runs" and len(arguments.get("run_ids", ())) < 2:
         raise BadValue("comparing takes two runs at least", "?ids=ID,ID")
     return {**arguments, **path}
+
+
+def _check_sizes(arguments: Mapping[str, Any]) -> None:
+    """Refuse to answer with more than one page can use: a client asks for the next one.
+
+    Raises:
+        BadValue: Says how much there may be.
+    """
+    for name, most in (("limit", _MOST_ROWS), ("max_points", _MOST_POINTS)):
+        given = str(arguments.get(name, ""))
+        if given.lstrip("+-").isdigit() and (len(given) > 12 or int(given) > most):
+            raise BadValue(
+                f"{name} is at most {most:,} here", "ask for the rest by the next page, or a window"
+            )
+    runs = arguments.get("run_ids")
+    if isinstance(runs, list) and len(runs) > _MOST_RUNS:
+        raise BadValue(f"at most {_MOST_RUNS:,} runs at once", "ask in several requests")
 
 
 def _is_list(operation: Operation[..., Any], name: str) -> bool:

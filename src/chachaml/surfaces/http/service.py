@@ -67,7 +67,7 @@ class Options(NamedTuple):
     @property
     def secure(self) -> bool:
         """Whether browsers reach it by https alone."""
-        return all(origin.startswith("https://") for origin in self.origins)
+        return self.origins[0].startswith("https://")
 
 
 class Service:
