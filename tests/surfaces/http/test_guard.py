@@ -189,6 +189,14 @@ def test_names_of_fields_that_would_be_addresses_are_taken_nowhere(http: httpx.C
                 assert not re.search(r"uri|url|path|file|location|source|host", name), (method, path, name)
 
 
+def test_a_page_of_an_earlier_start_goes_on_reading(server: Served, http: httpx.Client) -> None:
+    """Its cookie is good for nothing, but reading asks for none."""
+    old = {"Cookie": f"{server.service.options.cookie}=chm_of-yesterday", "Origin": server.url}
+    assert http.get("/api/runs", headers=old).status_code == 200
+    assert http.get("/api/me", headers=old).json()["role"] == "writer"
+    assert http.post("/api/delete", json={}, headers=old).status_code == 401
+
+
 def test_there_are_no_sockets(server: Served) -> None:
     port = server.url.rpartition(":")[2]
     answer = raw(

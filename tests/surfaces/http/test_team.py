@@ -147,6 +147,27 @@ def test_tokens_are_good_until_they_are_over_revoked_or_their_account_is_off(tea
             assert client.get("/api/runs").status_code == 401
 
 
+def test_a_revoked_token_hears_nothing_more(team: Team) -> None:
+    with team.client("reader") as client, client.stream("GET", "/api/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "retry: 1000"
+        team.tell(TokenRevoked(9, "admin", team.ids["reader"]))
+        with team.client("writer") as writer:
+            start(writer, name="canary")
+        assert not [
+            line for line in lines if line.startswith("data:") and "runs" in line and "[]" not in line
+        ]
+
+
+def test_when_a_token_was_used_is_kept(team: Team) -> None:
+    with team.client("reader") as client:
+        client.get("/api/runs")
+    team.server.service.directory.keep_uses()
+    used = {token.account: token.used for token in team.server.service.store.access().tokens}
+    assert used["reader"]
+    assert used["writer"] is None
+
+
 def test_a_token_may_do_less_than_its_account(team: Team) -> None:
     team.add("narrow", "admin", cap="reader")
     with team.client("narrow") as client:

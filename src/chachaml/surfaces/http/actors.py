@@ -11,7 +11,6 @@ import msgspec
 
 from chachaml.core.access import digest_of, new_token
 from chachaml.core.changes import AnyRole, Batch, TokenIssued, TokenUsed
-from chachaml.core.errors import ChachamlError
 from chachaml.core.ids import new_id
 from chachaml.core.model import Access, AccountRow, TokenRow
 from chachaml.store.protocol import Store
@@ -32,7 +31,6 @@ SESSION = 12 * 3_600_000_000
 """Microseconds that a browser stays signed in."""
 
 _REFRESH = 0.5
-_USE_EVERY = 300_000_000
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -85,7 +83,7 @@ class Directory:
         self._read = -1.0
         self._accounts: dict[str, AccountRow] = {}
         self._tokens: dict[str, TokenRow] = {}
-        self._used: dict[str, int] = {}
+        self._used: dict[str, tuple[str, int]] = {}
 
     def actor(self, token: str) -> Actor | None:
         """Return who shows a token, None if it is good for nothing."""
@@ -96,7 +94,7 @@ class Directory:
         account = self._accounts.get(row.account)
         if account is None or not account.active:
             return None
-        self._note_use(row)
+        self._used[row.id] = (row.account, self._now())
         grants = {experiment: RANKS[role] for experiment, role in account.grants.items()}
         cap = RANKS[row.role] if row.role else 3
         return Actor(account.name, RANKS[account.role], grants, cap, row.id)
@@ -136,13 +134,13 @@ class Directory:
         self._accounts = {one.name: one for one in found.accounts}
         self._tokens = {one.digest: one for one in found.tokens}
 
-    def _note_use(self, row: TokenRow) -> None:
-        """Keep when a token was used, now and then."""
-        now = self._now()
-        if now - max(self._used.get(row.id, 0), row.used or 0) < _USE_EVERY:
-            return
-        self._used[row.id] = now
-        try:
-            self._store.apply(Batch((TokenUsed(now, row.account, row.id),), command=new_id()))
-        except ChachamlError:
-            return  # that somebody may read does not hang on whether the store can be written
+    def keep_uses(self) -> None:
+        """Keep when tokens were used last.
+
+        Raises:
+            StoreError: The store cannot be written just now.
+        """
+        used, self._used = self._used, {}
+        changes = tuple(TokenUsed(time, account, token) for token, (account, time) in used.items())
+        if changes:
+            self._store.apply(Batch(changes, command=new_id()))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from chachaml.core.errors import ChachamlError, MissingExtra
 from chachaml.core.values import json_ready
 
-__all__ = ["SECURE", "Problem", "answer", "as_json", "problem"]
+__all__ = ["SECURE", "FromFile", "Problem", "answer", "as_json", "problem"]
 
 SECURE = {
     "X-Content-Type-Options": "nosniff",
@@ -24,6 +25,9 @@ SECURE = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """Headers of every answer; those of pages and artifacts say more."""
+
+
+_PIECE = 1 << 20
 
 
 class Problem(ChachamlError):
@@ -42,6 +46,39 @@ class Problem(ChachamlError):
     ) -> None:
         super().__init__(message, hint)
         self.status, self.code, self.headers = status, code, dict(headers or {})
+
+
+class FromFile(StreamingResponse):
+    """A part of a file, a piece at a time; the file is closed whatever happens on the way.
+
+    Args:
+        file: Open for reading bytes.
+        start: Where the part begins.
+        end: Where it ends; None for the file's end.
+        status: Of HTTP.
+        headers: With the content type.
+    """
+
+    def __init__(
+        self, file: BinaryIO, start: int, end: int | None, status: int, headers: Mapping[str, str]
+    ) -> None:
+        self._file = file
+        super().__init__(_pieces(file, start, end), status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+
+
+def _pieces(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+    file.seek(start)
+    left = -1 if end is None else end - start
+    while left and (piece := file.read(_PIECE if left < 0 else min(_PIECE, left))):
+        left -= len(piece) if left > 0 else 0
+        yield piece
 
 
 def as_json(data: Any) -> bytes:

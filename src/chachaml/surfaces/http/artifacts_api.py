@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from hashlib import sha256
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 import anyio.from_thread
 import anyio.to_thread
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from chachaml.artifacts import content_type, formats
-from chachaml.artifacts.blobs import CHUNK, Blob, LocalBlobs
+from chachaml.artifacts.blobs import Blob, LocalBlobs
 from chachaml.core.changes import ArtifactLogged, Batch
 from chachaml.core.checks import check_change, check_digest
 from chachaml.core.errors import ArtifactExists, BadValue, Conflict, NotFound
@@ -25,7 +25,7 @@ from chachaml.core.names import check_artifact_name
 from chachaml.lookup import resolve
 from chachaml.results import Artifact
 from chachaml.surfaces.http import logging_api
-from chachaml.surfaces.http.answers import Problem, answer
+from chachaml.surfaces.http.answers import FromFile, Problem, answer
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 
@@ -428,7 +428,7 @@ async def streamed(request: Request, blob: Blob, kind: str, headers: dict[str, s
     if request.method == "HEAD":
         return Response(status_code=status, headers=told)
     file = await request.work(partial(request.service.where.blobs().open, blob.digest))
-    return StreamingResponse(_pieces(file, start, end), status, told)
+    return FromFile(file, start, end, status, told)
 
 
 def _range(text: str, size: int) -> tuple[int, int] | None:
@@ -449,14 +449,6 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
             416, "bad_range", f"there are {size:,} bytes", headers={"Content-Range": f"bytes */{size}"}
         )
     return start, end
-
-
-def _pieces(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    with file:
-        file.seek(start)
-        while start < end and (piece := file.read(min(CHUNK, end - start))):
-            start += len(piece)
-            yield piece
 
 
 def safe_type(kind: str) -> str:

@@ -11,7 +11,7 @@ import anyio.to_thread
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from chachaml.core.errors import BadValue, ChachamlError
+from chachaml.core.errors import BadValue, ChachamlError, NotSignedIn
 from chachaml.store.protocol import FeedRow
 from chachaml.surfaces.http.actors import Actor
 from chachaml.surfaces.http.answers import Problem
@@ -160,9 +160,11 @@ async def _events(
             try:
                 next_row = await asyncio.wait_for(queue.get(), _ALIVE)
             except TimeoutError:
+                if not _still_may(request):
+                    return
                 yield b": still here\n\n"
                 continue
-            if next_row is None:
+            if next_row is None or not _still_may(request):
                 return
             if (
                 next_row.cursor > max(told, now)
@@ -171,6 +173,14 @@ async def _events(
                 yield frame
     finally:
         feed.leave(queue)
+
+
+def _still_may(request: Request) -> bool:
+    """Tell whether who listens may still read: their token may have been revoked since."""
+    try:
+        return request.service.actor(request.headers).may("read")
+    except NotSignedIn:
+        return False
 
 
 async def _missed(request: Request, after: int, now: int) -> list[FeedRow | None]:

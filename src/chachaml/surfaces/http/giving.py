@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 import chachaml as ml
 from chachaml.core.errors import BadValue
 from chachaml.ops import OPERATIONS
+from chachaml.surfaces.http.answers import FromFile
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 from chachaml.table import import_arrow
@@ -25,7 +25,6 @@ _FILES = {
     "parquet": "application/vnd.apache.parquet",
 }
 _ARROW = "application/vnd.apache.arrow.stream"
-_PIECE = 1 << 20
 
 _SPOKEN = ("filter", "experiment", "status", "created_by", "order_by", "limit", "format")
 
@@ -79,9 +78,9 @@ async def export(request: Request) -> Response:
         raise BadValue(f"limit must be a number of 1 or more, not {limit[:40]!r}")
     # An empty field of a form means any.
     wanted = {name: value for name, value in given.items() if value}
-    file = await request.work(partial(_written, wanted, kind, int(limit[:18]) if limit else None))
-    headers = {"Content-Disposition": f'attachment; filename="runs.{kind}"'}
-    return StreamingResponse(_pieces(file), 200, headers, _FILES[kind])
+    file = await request.work(partial(_written, wanted, kind, int(limit[:18]) if limit else None), slow=True)
+    headers = {"Content-Disposition": f'attachment; filename="runs.{kind}"', "Content-Type": _FILES[kind]}
+    return FromFile(file, 0, None, 200, headers)
 
 
 def _written(wanted: dict[str, Any], kind: str, limit: int | None) -> BinaryIO:
@@ -92,12 +91,6 @@ def _written(wanted: dict[str, Any], kind: str, limit: int | None) -> BinaryIO:
         table = table if limit is None else table[:limit]
         getattr(table, f"to_{kind}")(path)
         return path.open("rb")
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(_PIECE):
-            yield piece
 
 
 async def arrow_series(request: Request) -> Response:

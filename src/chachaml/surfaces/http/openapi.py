@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -81,11 +82,15 @@ def _hoisted(said: Any, parts: dict[str, Any]) -> Any:
         found = _hoisted(part, parts)
         if parts.setdefault(name, found) != found:
             raise ValueError(f"two schemas are called {name}")
-    return {
-        key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _hoisted(value, parts)
-        for key, value in said.items()
-        if key != "$defs"
-    }
+    return {key: _said(key, value, parts) for key, value in said.items() if key != "$defs"}
+
+
+def _said(key: str, value: Any, parts: dict[str, Any]) -> Any:
+    if key == "$ref":
+        return value.replace("#/$defs/", "#/components/schemas/")
+    if key == "description" and isinstance(value, str):
+        return inspect.cleandoc(value)  # as Python 3.13 does with docstrings by itself
+    return _hoisted(value, parts)
 
 
 def with_texts(schema: Any) -> Any:

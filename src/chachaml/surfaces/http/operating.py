@@ -20,6 +20,8 @@ __all__ = ["PLACES", "Place", "description", "routes"]
 
 _NEEDS: dict[str, Permission] = {"read": "read", "write": "write", "destructive": "destroy"}
 
+_SLOW = ("query_sql", "export_runs", "check_alerts", "delete_runs")
+
 _MOST_ROWS, _MOST_POINTS, _MOST_RUNS = 10_000, 100_000, 1_000
 
 _SECRET = ("set_alert", "switch_alert", "mute_alert", "delete_alert", "check_alerts")
@@ -120,7 +122,8 @@ async def _run(place: Place, operation: Operation[..., Any], request: Request) -
     given: dict[str, Any] = dict(request.query()) if texts else request.json_object()
     columns = given.pop("columns", None) if operation.name in _TRIMMED else None
     arguments = _named(place, operation, given, request.path)
-    found = await request.work(partial(operation.run, arguments, texts=True))
+    slow = operation.name in _SLOW
+    found = await request.work(partial(operation.run, arguments, texts=True), slow=slow)
     return answer(found if columns is None else _trimmed(found, columns))
 
 

@@ -184,9 +184,15 @@ class Request:
             return _decoded(lambda data: msgspec.msgpack.decode(data, type=kind), self.data)
         return _decoded(lambda data: msgspec.json.decode(data, type=kind), self.data)
 
-    async def work(self, act: Callable[[], T]) -> T:
-        """Return what comes of work that may take a while, done in a thread, as the actor may do it."""
-        return await anyio.to_thread.run_sync(self._within, act)
+    async def work(self, act: Callable[[], T], *, slow: bool = False) -> T:
+        """Return what comes of work done in a thread, as the actor may do it.
+
+        Args:
+            act: The work.
+            slow: It may take many seconds, so few such are done at once.
+        """
+        limiter = self.service.slow if slow else None
+        return await anyio.to_thread.run_sync(self._within, act, limiter=limiter)
 
     def _within(self, act: Callable[[], T]) -> T:
         with using(self.service.connection_for(self.actor)), acting_as(self.actor.name):

@@ -7,8 +7,10 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from anyio import CapacityLimiter
 from starlette.datastructures import Headers
 
 from chachaml.connection import Connection
@@ -36,6 +38,7 @@ _FLUSH_EVERY = 0.25
 _ALERTS_EVERY = 2.0
 _REAP_EVERY = 15.0
 _SENT_KEPT = 10_000
+_SLOW_AT_ONCE = 4
 
 LINK_LASTS = 300.0
 
@@ -86,6 +89,8 @@ class Service:
         self.committer = Committer(self.store, self.note)
         self.logins = Limiter(rate=0.2, burst=10)
         self.calls = Limiter(rate=1_000, burst=5_000)
+        self.slow = CapacityLimiter(_SLOW_AT_ONCE)
+        """For work that may take many seconds: it must not keep all threads from the rest."""
         self.links: dict[str, float] = {}
         """Digests of one-time links, and until when they are good."""
         self.feed = LiveFeed(self)
@@ -112,9 +117,14 @@ class Service:
             return self._known(shown.strip(), "this token is unknown, over, or revoked")
         if scheme:
             raise NotSignedIn("only bearer tokens are understood", "Authorization: Bearer TOKEN")
+        asked = self.options.team or self.options.require_token
         if cookie := _cookie(headers, self.options.cookie):
-            return self._known(cookie, "your session is over")
-        if self.options.team or self.options.require_token:
+            try:
+                return self._known(cookie, "your session is over")
+            except NotSignedIn:
+                if asked:
+                    raise  # else it is of an earlier start of this server: a page that is open goes on
+        if asked:
             raise NotSignedIn("who are you?", "set CHACHAML_TOKEN, or send Authorization: Bearer TOKEN")
         return ANYBODY
 
@@ -181,6 +191,7 @@ class Service:
                 if now - reaped >= _REAP_EVERY:
                     reaped = now
                     self.reap()
+                    self.directory.keep_uses()
             except ChachamlError as error:
                 self.where.tell("keeping", f"what other processes log cannot be brought in: {error.message}")
 
@@ -210,6 +221,8 @@ class Service:
         if self._keeper.ident is not None:
             self._keeper.join(10)
         self.committer.close()
+        with suppress(ChachamlError):
+            self.directory.keep_uses()
         if self._watcher is not None:
             self._watcher.close(2.0)
 

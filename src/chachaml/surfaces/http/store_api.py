@@ -23,6 +23,7 @@ from chachaml.surfaces.http.shapes import MSGPACK
 __all__ = ["routes"]
 
 _PACKED_FROM = 4096
+_MOST_ROWS = 1_000_001
 
 _MANAGED = ("access", "audit")
 _BATCH_LIMIT = 64 << 20
@@ -71,7 +72,8 @@ async def _sql(request: Request) -> Response:
     query, values, most = asked.get("query"), asked.get("values", ()), asked.get("most", 1000)
     if not isinstance(query, str) or not isinstance(most, int) or not isinstance(values, (list, dict)):
         raise BadValue("it takes: query, values, most")
-    found = await request.work(lambda: wire.pack(method(query, values, most=min(most, 1_000_001))))
+    most = min(most, _MOST_ROWS)
+    found = await request.work(lambda: wire.pack(method(query, values, most=most)), slow=True)
     return _packed(request, found)
 
 
