@@ -19,9 +19,6 @@ from benchmarks.environments import ROOT, InstallFailed
 
 __all__ = ["Bench", "Result", "WorkFailed", "Worker", "allocated", "environment", "tree_cpu"]
 
-SERVERS = ("FastTrackML",)
-"""Tools without a library of their own."""
-
 Result = dict[str, Any]
 
 _QUIET = {
@@ -105,13 +102,15 @@ class Bench:
 
     def __init__(self, pythons: dict[str, Path], *, quick: bool = False) -> None:
         self.pythons = pythons
+        self.servers: dict[str, Path] = {}
+        """Tools without a library of their own."""
         self.quick = quick
         self.failures: list[str] = []
 
     @property
     def peers(self) -> list[str]:
-        """The tools at hand but chachaml, and but for those that are servers and nothing else."""
-        return [tool for tool in self.pythons if tool not in ("chachaml", *SERVERS)]
+        """The tools at hand but chachaml."""
+        return [tool for tool in self.pythons if tool != "chachaml"]
 
     def n(self, full: int, quick: int) -> int:
         """Return how many, by the form of this run."""

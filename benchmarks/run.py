@@ -27,6 +27,7 @@ SUBJECTS = (
     "models",
     "serving",
 )
+SERVERS = ("FastTrackML",)
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 
 
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     bench = _quick() if options.quick else _full(options.peers)
     sections = measure(bench, options.only)
-    tools = [f"{tool} {_version(python, tool)}" for tool, python in bench.pythons.items()]
+    tools = [f"{tool} {_version(python, tool)}" for tool, python in (bench.pythons | bench.servers).items()]
     text = page(_command(options), machine(Path(tempfile.gettempdir())), tools, sections, bench.failures)
     options.output.write_text(text)
     print(f"written to {options.output.name}", file=sys.stderr)
@@ -96,7 +97,7 @@ def _full(peers: list[str]) -> Bench:
     for tool in ["chachaml", *peers]:
         print(f"preparing {tool} ...", file=sys.stderr)
         with bench.reporting(tool, "installation"):
-            bench.pythons[tool] = python_of(tool)
+            (bench.servers if tool in SERVERS else bench.pythons)[tool] = python_of(tool)
     return bench
 
 

@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Section:
         "with all its processes.",
     )
     rows, rates = [], {}
-    for tool in (tool for tool in TOOLS if tool in bench.pythons):
+    for tool in (tool for tool in TOOLS if tool in bench.pythons | bench.servers):
         with bench.reporting(tool, "serving"), bench.folder() as folder:
             found = _writing(bench, folder, tool)
             rates[tool] = found
@@ -214,7 +214,7 @@ def _server(bench: Bench, folder: Path, tool: str) -> Iterator[tuple[int, float,
 
 
 def _command(bench: Bench, tool: str, port: int) -> tuple[list[str], str]:
-    python = str(bench.pythons[tool])
+    python = str((bench.pythons | bench.servers)[tool])
     if tool == "chachaml":
         return [python, "-m", "chachaml", "ui", "chachaml.db", str(port), "--no-browser"], "/api/runs"
     if tool == "FastTrackML":
