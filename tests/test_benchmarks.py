@@ -71,7 +71,7 @@ def test_tables_are_markdown() -> None:
 
 
 def test_every_peer_has_a_pinned_version() -> None:
-    assert len(pins()) == 6
+    assert len(pins()) == 7
     assert all("==" in pin for pin in pins().values())
 
 
