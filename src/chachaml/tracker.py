@@ -118,6 +118,7 @@ def search_runs(
     sort_by_metric: str | None = None,
     sort_dir: str = "desc",
     limit: int = 100,
+    after: str = "",
 ) -> Runs:
     """Return the runs whose metric compares so; `runs` with a filter says the same in words.
 
@@ -131,6 +132,7 @@ def search_runs(
         sort_by_metric: Order by the last value of this metric; runs without it come last.
         sort_dir: "desc" or "asc".
         limit: At most so many.
+        after: Go on behind an earlier result, as in `runs`.
 
     Raises:
         BadValue: A key without a value or the other way round, or an unknown op or direction.
@@ -145,7 +147,7 @@ def search_runs(
     order = f"{Field('metric', sort_by_metric)} {sort_dir}" if sort_by_metric is not None else None
     store = connection().ready()
     query = searching.query(store, filter, order, experiment=experiment)
-    return searching.find(store, searching.narrowed(query, test), limit)
+    return searching.find(store, searching.narrowed(replace(query, cursor=after), test), limit)
 
 
 def children(run: AnyRun, *, limit: int = 100) -> Runs:

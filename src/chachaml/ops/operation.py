@@ -12,7 +12,7 @@ import msgspec
 
 from chachaml.core.errors import BadValue
 
-__all__ = ["Effect", "Operation", "operation"]
+__all__ = ["Effect", "Operation", "operation", "with_texts"]
 
 Effect = Literal["read", "write", "destructive"]
 """Whether an operation leaves all as it is, changes what `undo` or another call can put right, or more."""
@@ -103,6 +103,17 @@ def operation(effect: Effect) -> Callable[[Callable[P, R]], Operation[P, R]]:
         TypeError: The docstring leaves out an argument.
     """
     return lambda function: Operation(function, effect)
+
+
+def with_texts(schema: Any) -> Any:
+    """Return a schema in which a number may also be one of the texts for what JSON lacks."""
+    if isinstance(schema, list):
+        return [with_texts(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "number":
+        return {"anyOf": [schema, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+    return {key: with_texts(value) for key, value in schema.items()}
 
 
 def _inlined(kind: Any) -> dict[str, Any]:

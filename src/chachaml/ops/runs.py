@@ -140,6 +140,7 @@ def search_runs(
     sort_by_metric: str | None = None,
     sort_dir: Literal["asc", "desc"] = "desc",
     limit: Limit = 100,
+    after: str = "",
 ) -> RunPage:
     """List the runs whose metric compares so.
 
@@ -153,6 +154,7 @@ def search_runs(
         sort_by_metric: Order by the last value of this metric; runs without it come last.
         sort_dir: Highest or lowest first.
         limit: At most so many.
+        after: Go on behind this page: its "next".
     """
     return _page(
         ml.search_runs(
@@ -165,6 +167,7 @@ def search_runs(
             sort_by_metric=sort_by_metric,
             sort_dir=sort_dir,
             limit=limit,
+            after=after,
         )
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chachaml.surfaces.http.routing import Route
 
-__all__ = ["describe", "with_texts"]
+__all__ = ["describe"]
 
 _ERROR = {
     "description": "What is wrong.",
@@ -91,17 +91,6 @@ def _said(key: str, value: Any, parts: dict[str, Any]) -> Any:
     if key == "description" and isinstance(value, str):
         return inspect.cleandoc(value)  # as Python 3.13 does with docstrings by itself
     return _hoisted(value, parts)
-
-
-def with_texts(schema: Any) -> Any:
-    """Return a schema in which a number may also be one of the texts for what JSON lacks."""
-    if isinstance(schema, list):
-        return [with_texts(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("type") == "number":
-        return {"anyOf": [schema, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
-    return {key: with_texts(value) for key, value in schema.items()}
 
 
 def _operation(route: Route) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from chachaml.core.errors import BadValue
 from chachaml.ops import OPERATIONS, Operation
+from chachaml.ops.operation import with_texts
 from chachaml.surfaces.http.actors import Permission
 from chachaml.surfaces.http.answers import answer
-from chachaml.surfaces.http.openapi import with_texts
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 
