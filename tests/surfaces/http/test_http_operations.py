@@ -19,9 +19,9 @@ from tests.surfaces.test_operations import CASES, TRAINING, as_json, with_ids, w
 
 import chachaml as ml
 from chachaml.ops import OPERATIONS
+from chachaml.ops.operation import with_texts
 from chachaml.store.wire import READS
 from chachaml.surfaces.http.everything import all_routes, description
-from chachaml.surfaces.http.openapi import with_texts
 from chachaml.surfaces.http.operating import PLACES
 
 ROOT = Path(__file__).parents[3]
