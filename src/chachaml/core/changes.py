@@ -10,6 +10,23 @@ from typing import Literal
 
 import msgspec
 
+from chachaml.core.copies import RowsCopied, RunCopied
+from chachaml.core.kinds import (
+    AccountKind,
+    AlertKind,
+    AlertLevel,
+    AlertRule,
+    AnyRole,
+    Aspect,
+    Conflicted,
+    EndStatus,
+    Fact,
+    Role,
+    RunError,
+    Stage,
+    StepStatus,
+)
+
 __all__ = [
     "AccessChange",
     "AccountKind",
@@ -49,6 +66,8 @@ __all__ = [
     "Receipt",
     "RegistryChange",
     "Role",
+    "RowsCopied",
+    "RunCopied",
     "RunDeleted",
     "RunEdited",
     "RunEnded",
@@ -71,28 +90,9 @@ __all__ = [
     "time_of",
 ]
 
-Fact = str | int | float | bool | list[str]
-EndStatus = Literal["completed", "failed", "interrupted"]
-Stage = Literal["none", "staging", "production", "archived"]
-AlertKind = Literal["threshold", "odd", "plateau", "status", "silent", "filter"]
-Role = Literal["reader", "writer", "admin"]
-AnyRole = Literal["", "reader", "writer", "admin"]
-AccountKind = Literal["user", "service"]
-AlertLevel = Literal["info", "warning", "error"]
-StepStatus = Literal["pending", "running", "completed", "cached", "failed", "interrupted", "skipped"]
-Aspect = Literal["name", "experiment", "archived", "param", "metric"]
-
 
 class _Change(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     run: str
-
-
-class RunError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why a run failed: the exception's class, its message, and the formatted traceback."""
-
-    type: str
-    message: str = ""
-    traceback: str = ""
 
 
 class RunStarted(_Change, frozen=True):
@@ -340,26 +340,6 @@ class ModelDeleted(RegistryChange, frozen=True):
     force: bool = False
 
 
-class AlertRule(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an alert waits for. Which fields count depends on ``kind`` (see `chachaml.alerts.set_alert`)."""
-
-    kind: AlertKind
-    experiment: str | None = None
-    metric: str = ""
-    of: Literal["last", "min", "max"] = "last"
-    op: Literal[">", ">=", "<", "<=", "="] = ">"
-    threshold: float = 0.0
-    steps: int = 0
-    direction: Literal["min", "max"] = "min"
-    statuses: tuple[str, ...] = ()
-    minutes: float = 0.0
-    filter: str = ""
-    level: AlertLevel = "warning"
-    cooldown: int = 0
-    """Microseconds after it fired in which it does not fire for another run."""
-    tell_resolved: bool = False
-
-
 class AlertChange(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """What is done to an alert, or what it does: when, and to which."""
 
@@ -528,6 +508,8 @@ Change = (
     | TokenRevoked
     | TokenUsed
     | Audited
+    | RunCopied
+    | RowsCopied
     | OwnerLost
 )
 
@@ -574,14 +556,6 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     start: int = 0
     end: int = 0
     command: str = ""
-
-
-class Conflicted(msgspec.Struct, frozen=True):
-    """One change of a batch that contradicted what was recorded first; the first one stays."""
-
-    run: str
-    what: str
-    """For people: the param's key and both values, or the two owners."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from chachaml.core.changes import (
     ExperimentDescribed,
     ParamsLogged,
     PointsLogged,
+    RowsCopied,
     RunEdited,
     RunStarted,
     TagsSet,
@@ -74,6 +75,10 @@ def check_change(change: Change) -> None:
         case ArtifactLogged():
             check_artifact_name(change.name)
             check_digest(change.digest)
+        case RowsCopied():
+            for version in change.versions:
+                check_artifact_name(version.artifact)
+                check_digest(version.digest)
         case VersionRegistered(about=str(about)) if about and not isinstance(_check_json(about), dict):
             raise BadValue("what is said about a version must be a JSON object")
         case ExperimentDescribed() if not change.name.strip():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from chachaml.core.changes import (
+from chachaml.core.kinds import (
     AccountKind,
     AlertLevel,
     AlertRule,
@@ -54,6 +54,7 @@ __all__ = [
     "Summary",
     "TokenRow",
     "VersionRow",
+    "WholeRun",
 ]
 
 Status = Literal["running", "completed", "failed", "interrupted", "crashed"]
@@ -145,6 +146,14 @@ class RunRow(msgspec.Struct, frozen=True):
     artifacts: tuple[ArtifactRow, ...] = ()
     datasets: tuple[DatasetRow, ...] = ()
     environment: dict[str, Any] = {}
+
+
+class WholeRun(msgspec.Struct, frozen=True):
+    """A run with all that belongs to it but points: its row as `Store.get_run` has it, and more."""
+
+    row: RunRow
+    steps: tuple[StepRow, ...] = ()
+    console: tuple[ConsoleRow, ...] = ()
 
 
 class RunQuery(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from chachaml.core.changes import (
     OwnerLost,
     ParamsLogged,
     PointsLogged,
+    RunCopied,
     RunEdited,
     RunEnded,
     RunJoined,
@@ -64,7 +65,7 @@ Said = (
     | AlertRaised
 )
 Seen = EnvironmentCaptured | ConsoleWritten
-RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said | Seen
+RunChange = RunStarted | RunResumed | RunJoined | RunEnded | RunCopied | Said | Seen
 
 
 def stub(run: str, time: int) -> RunRow:
@@ -93,6 +94,8 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
             return _resume(row, journal)
         case RunEnded():
             return _end(row, change, journal), ""
+        case RunCopied():
+            return _copy(row, change)
         case RunJoined() | ParamsLogged() | TagsSet() | TagsRemoved() | PointsLogged():
             return row, ""
         case ArtifactLogged() | DatasetLogged() | StepLogged() | AlertRaised():
@@ -137,6 +140,13 @@ def _end(row: RunRow, change: RunEnded, journal: str) -> RunRow:
         return row
     duration = (row.duration or 0) + (change.duration or 0)
     return replace(row, status=change.status, ended=change.time, error=change.error, duration=duration)
+
+
+def _copy(row: RunRow, change: RunCopied) -> tuple[RunRow, str]:
+    if row.owner is not None:
+        return row, "the run goes on here, and stays as it is"
+    bare = replace(change.row, id=change.run, owner=None, tags={}, params={}, metrics={})
+    return replace(bare, conflicts=(), artifacts=(), datasets=(), environment={}), ""
 
 
 def lose_owner(row: RunRow, change: OwnerLost, *, joined: bool) -> RunRow:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from chachaml.core.changes import PointsLogged
 from chachaml.core.model import Summary
 
-__all__ = ["Point", "in_order", "points_of", "sample", "summary"]
+__all__ = ["Point", "in_order", "logged", "points_of", "sample", "summary"]
 
 Point = tuple[int, int, float]
 """Step, time, value."""
@@ -22,6 +22,17 @@ def points_of(change: PointsLogged) -> list[Point]:
     times = struct.unpack(f"<{count}q", change.times)
     values = struct.unpack(f"<{count}d", change.values)
     return list(zip(steps, times, values, strict=True))
+
+
+def logged(run: str, key: str, points: Sequence[Point]) -> PointsLogged:
+    """Return points as a change."""
+    steps, times, values = zip(*points, strict=True)
+    count = len(points)
+    columns = (
+        struct.pack(f"<{count}{kind}", *column)
+        for kind, column in zip("qqd", (steps, times, values), strict=True)
+    )
+    return PointsLogged(run, key, *columns)
 
 
 def in_order(arrived: Sequence[Point]) -> list[Point]:

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import apsw
 import numpy as np
 
+from chachaml.core.changes import PointsLogged
 from chachaml.store.series import (
     FULL,
     KEPT,
@@ -27,7 +29,7 @@ from chachaml.store.series import (
 )
 from chachaml.store.tails import POINT, TAIL
 
-__all__ = ["append", "columns", "decode", "read", "summarise"]
+__all__ = ["append", "columns", "decode", "read", "read_all", "summarise"]
 
 _SKETCHED = 8192
 """Points of the smallest chunk that has a sketch; a smaller one is decoded as quickly."""
@@ -132,6 +134,24 @@ def read(
         points = _cut(points, window)
     points = in_order(points)
     return (points if most is None else sample(points, most)), len(points)
+
+
+def read_all(db: apsw.Connection, series: Sequence[tuple[str, str]]) -> Iterator[PointsLogged]:
+    """Yield all points, in order, of those of some series that are here, each given by its run and key."""
+    runs: dict[str, int | None] = {}
+    keys: dict[str, int | None] = {}
+    for run, key in series:
+        if run not in runs:
+            runs[run] = db.execute("SELECT no FROM runs WHERE id = ?", (run,)).get
+        if key not in keys:
+            keys[key] = db.execute("SELECT no FROM keys WHERE name = ?", (key,)).get
+        cell = (runs[run], keys[key])
+        tail = db.execute("SELECT tail FROM series WHERE run = ? AND key = ?", cell).get
+        if tail is None:
+            continue
+        chunks = db.execute("SELECT data FROM chunks WHERE run = ? AND key = ? ORDER BY no", cell)
+        points = in_order(join([*(decode(data) for (data,) in chunks), _from_tail(tail)]))
+        yield PointsLogged(run, key, points.steps.tobytes(), points.times.tobytes(), points.values.tobytes())
 
 
 def _chunks(db: apsw.Connection, run: int, key: int, window: Window | None) -> list[_Chunk]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cmp_to_key, partial
 
 from msgspec.structs import replace
@@ -27,6 +27,8 @@ from chachaml.core.changes import (
     PointsLogged,
     Receipt,
     RegistryChange,
+    RowsCopied,
+    RunCopied,
     RunDeleted,
     RunEdited,
     RunStarted,
@@ -56,6 +58,7 @@ from chachaml.core.model import (
     StepRow,
     StoreInfo,
     VersionRow,
+    WholeRun,
 )
 from chachaml.core.rules import (
     RunChange,
@@ -67,10 +70,11 @@ from chachaml.core.rules import (
     may_undo,
     stub,
 )
-from chachaml.store.by_hand import in_order, points_of, sample
+from chachaml.store.by_hand import in_order, logged, points_of, sample
 from chachaml.store.cursors import page_end, parse_page_end
 from chachaml.store.memory_access import MemoryAccess
 from chachaml.store.memory_alarms import MemoryAlarms
+from chachaml.store.memory_copies import copy_experiments, copy_history
 from chachaml.store.memory_registry import MemoryRegistry
 from chachaml.store.memory_runs import (
     MemoryRun,
@@ -105,7 +109,7 @@ class MemoryStore:
         self._applied: dict[str, int] = {}
         self._receipts: dict[str, Receipt] = {}
         self._feed: list[FeedRow] = []
-        self._history: list[HistoryRow] = []
+        self._history: dict[int, HistoryRow] = {}
         self._deleted: set[str] = set()
         self._packages: dict[str, dict[str, str]] = {}
         self._printed = 0
@@ -169,6 +173,8 @@ class MemoryStore:
             case AlertChange():
                 why = self._alarms.apply(change)
                 return [], [Conflicted(getattr(change, "run", ""), why)] if why else []
+            case RowsCopied():
+                return [], [Conflicted(run, why) for run, why in self._copy(change) if why]
             case _ if change.run in self._deleted:
                 return [], [Conflicted(change.run, "the run was deleted")]
             case _:
@@ -176,6 +182,7 @@ class MemoryStore:
 
     def _take(self, change: RunChange, journal: str) -> tuple[Iterable[str], list[Conflicted]]:
         """Take what was logged to a run."""
+        known = change.run in self._runs
         run = self._runs.setdefault(change.run, MemoryRun(stub(change.run, time_of(change))))
         starts = is_stub(run.row)
         run.row, what = advance(run.row, change, journal)
@@ -213,9 +220,21 @@ class MemoryStore:
                 self._printed += 1
                 row = ConsoleRow(self._printed, change.time, change.stream, change.line, change.text)
                 run.console.append(row)
+            case RunCopied() if not known:
+                run.conflicts += change.row.conflicts
         contradicted = [Conflicted(change.run, what) for what in whats]
         run.conflicts += contradicted
         return [change.run], contradicted
+
+    def _copy(self, change: RowsCopied) -> Iterator[tuple[str, str]]:
+        """Keep rows of another store; yield why some were not kept ('' for those that were)."""
+        copy_experiments(self._experiments, change.experiments)
+        yield from copy_history(self._history, change.history)
+        here = {row.run for row in self._history.values() if row.aspect == "deleted"}
+        self._deleted |= here - self._runs.keys()
+        yield from self._registry.copy(change)
+        yield from self._alarms.copy(change)
+        self._access.copy(change)
 
     def _describe(self, change: ExperimentDescribed) -> None:
         blank = ExperimentRow(change.name, "", "", change.time)
@@ -247,8 +266,7 @@ class MemoryStore:
     def _edit(self, run: MemoryRun, change: RunEdited) -> str:
         now = now_of(run, change)
         if change.undoes:
-            known = change.undoes <= len(self._history)
-            if why := may_undo(self._history[change.undoes - 1] if known else None, change, now):
+            if why := may_undo(self._history.get(change.undoes), change, now):
                 return why
         elif now == change.value:
             return ""
@@ -275,13 +293,12 @@ class MemoryStore:
         return ""
 
     def _add_history(self, change: RunEdited | RunDeleted, before: str | None, after: str | None) -> int:
-        no = len(self._history) + 1
+        no = max(self._history, default=0) + 1
         aspect, key = ("deleted", "") if isinstance(change, RunDeleted) else (change.aspect, change.key)
         about = (no, change.time, change.by, change.run, aspect, key, before, after)
-        self._history.append(HistoryRow(*about))
+        self._history[no] = HistoryRow(*about)
         if isinstance(change, RunEdited) and change.undoes:
-            undone = self._history[change.undoes - 1]
-            self._history[change.undoes - 1] = replace(undone, undone=no)
+            self._history[change.undoes] = replace(self._history[change.undoes], undone=no)
         return no
 
     def _lose(self, change: OwnerLost) -> list[str]:
@@ -390,9 +407,11 @@ class MemoryStore:
         """Return corrections, newest first: of one run or of all, those numbered below `before`."""
         with self._lock:
             wanted = [
-                row for row in self._history if run in (None, row.run) and (before is None or row.no < before)
+                row
+                for no, row in sorted(self._history.items(), reverse=True)
+                if run in (None, row.run) and (before is None or no < before)
             ]
-        return wanted[::-1][:limit]
+        return wanted[:limit]
 
     def contents(self, runs: Sequence[str]) -> Contents:
         """Return how much the runs of these whole ids hold; unknown ones hold nothing."""
@@ -456,6 +475,20 @@ class MemoryStore:
             total=len(points),
             sampled=sampled,
         )
+
+    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
+        """Return all points of those of some series, given by run and key, that are here."""
+        with self._lock:
+            here = [(run, key) for run, key in series if run in self._runs and key in self._runs[run].points]
+            return [logged(run, key, in_order(self._runs[run].points[key])) for run, key in here]
+
+    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
+        """Return the runs of some whole ids, in that order, with all that belongs to them but points."""
+        return [
+            WholeRun(self.get_run(run), tuple(self.steps(run)), tuple(self.console(run)))
+            for run in runs
+            if run in self._runs
+        ]
 
     def models(self) -> list[ModelRow]:
         """Return all models, by name."""

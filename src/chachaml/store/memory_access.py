@@ -5,7 +5,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chachaml.core.access import MOST_SESSIONS, audited, may_issue, may_revoke, may_set
-from chachaml.core.changes import AccessChange, AccountSet, Audited, TokenIssued, TokenRevoked, TokenUsed
+from chachaml.core.changes import (
+    AccessChange,
+    AccountSet,
+    Audited,
+    RowsCopied,
+    TokenIssued,
+    TokenRevoked,
+    TokenUsed,
+)
 from chachaml.core.model import Access, AccountRow, AuditRow, TokenRow
 
 __all__ = ["MemoryAccess"]
@@ -66,6 +74,18 @@ class MemoryAccess:
         for one in mine:
             if one.expires < change.time or one not in newest:
                 del self._tokens[one.id]
+
+    def copy(self, change: RowsCopied) -> None:
+        """Keep rows of another store; those that are here stay as they are."""
+        for account in change.accounts:
+            self._accounts.setdefault(account.name, account)
+        for token in change.tokens:
+            if all(token.digest != one.digest for one in self._tokens.values()):
+                self._tokens.setdefault(token.id, token)
+        known = {replace(row, no=0) for row in self._audit}
+        for row in change.audit:
+            if replace(row, no=0) not in known:
+                self._audit.append(replace(row, no=len(self._audit) + 1))
 
     def access(self) -> Access:
         """Return all accounts, by name, and their tokens, the oldest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from chachaml.core.alarms import HOUR, is_capped, may_claim, may_fire, may_resolve
@@ -14,6 +16,7 @@ from chachaml.core.changes import (
     AlertSwitched,
     DeliveryClaimed,
     DeliveryTried,
+    RowsCopied,
 )
 from chachaml.core.model import AlertRow, DeliveryRow, EventRow
 
@@ -100,6 +103,27 @@ class MemoryAlarms:
         ways = tuple(now if one.place == change.place else one for one in event.deliveries)
         self._events[event.no - 1] = replace(event, deliveries=ways)
         return ""
+
+    def copy(self, change: RowsCopied) -> Iterator[tuple[str, str]]:
+        """Keep rows of another store; yield why some were not kept ('' for those that were)."""
+        for alert in change.alerts:
+            here = self._alerts.setdefault(alert.name, alert)
+            if here.set == alert.set:
+                self._alerts[alert.name] = alert
+            yield "", "" if here.set == alert.set else f"alert {alert.name!r} is another one here"
+        known = {event.id for event in self._events}
+        for event in change.events:
+            if event.id not in known:
+                ways = tuple(
+                    replace(way, status="dropped", outcome="left where it was told")
+                    if way.status == "pending"
+                    else way
+                    for way in event.deliveries
+                )
+                self._events.append(replace(event, no=len(self._events) + 1, deliveries=ways))
+                alert_here = self._alerts.get(event.alert)
+                if alert_here and event.time >= alert_here.set and not event.resolved:
+                    self._fired.add((event.alert, alert_here.set, event.run))
 
     def alerts(self) -> list[AlertRow]:
         """Return all alerts, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from chachaml.core.changes import (
     ModelDeleted,
     ModelDescribed,
     RegistryChange,
+    RowsCopied,
     Stage,
     StageMoved,
     VersionRegistered,
@@ -159,6 +160,34 @@ class MemoryRegistry:
             left = {alias: no for alias, no in model.aliases.items() if no != change.version}
             self._models[change.model] = replace(model, aliases=left)
         self._tell(change, change.version, "deleted", None, None)
+        return ""
+
+    def copy(self, change: RowsCopied) -> Iterator[tuple[str, str]]:
+        """Keep rows of another store; yield runs and why what they logged was not kept ('' if it was)."""
+        for model in change.models:
+            newest = max(model.newest, self._models[model.name].newest if model.name in self._models else 0)
+            aliases = dict(sorted(model.aliases.items()))
+            self._models[model.name] = replace(model, newest=newest, aliases=aliases)
+            self._versions.setdefault(model.name, {})
+        for version in sorted(change.versions, key=lambda one: one.stage == "production"):
+            yield version.run, self._copy_version(version)
+        known = {replace(row, no=0) for row in self._moves}
+        for move in change.moves:
+            if replace(move, no=0) not in known:
+                self._moves.append(replace(move, no=len(self._moves) + 1))
+
+    def _copy_version(self, given: VersionRow) -> str:
+        versions = self._versions.get(given.model)
+        if versions is None:
+            return f"there is no model {given.model!r}"
+        if given.version in versions and versions[given.version].id != given.id:
+            return f"version {given.version} of model {given.model!r} is another one here"
+        live = [no for no, row in versions.items() if row.stage == "production" and no != given.version]
+        if given.stage == "production" and live:
+            return (
+                f"version {live[0]} of model {given.model!r} is in production here, and not {given.version}"
+            )
+        versions[given.version] = replace(given, aliases=())
         return ""
 
     def models(self) -> list[ModelRow]:

@@ -29,7 +29,7 @@ from typing import Protocol
 
 import msgspec
 
-from chachaml.core.changes import Batch, Receipt
+from chachaml.core.changes import Batch, PointsLogged, Receipt
 from chachaml.core.model import (
     Access,
     AlertRow,
@@ -49,6 +49,7 @@ from chachaml.core.model import (
     StepRow,
     StoreInfo,
     VersionRow,
+    WholeRun,
 )
 
 __all__ = ["Feed", "FeedRow", "Store"]
@@ -170,6 +171,14 @@ class Store(Protocol):
         Raises:
             NotFound: No such run, or it has no such metric.
         """
+        ...
+
+    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
+        """Return all points of those of some series, given by run and key, that are here."""
+        ...
+
+    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
+        """Return the runs of some whole ids, in that order, with all that belongs to them but points."""
         ...
 
     def models(self) -> list[ModelRow]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from chachaml.core.changes import Batch, Receipt
+from chachaml.core.changes import Batch, PointsLogged, Receipt
 from chachaml.core.errors import StoreUnavailable
 from chachaml.core.ids import is_id
 from chachaml.core.model import (
@@ -29,6 +29,7 @@ from chachaml.core.model import (
     StepRow,
     StoreInfo,
     VersionRow,
+    WholeRun,
 )
 from chachaml.store import wire
 from chachaml.store.line import Line
@@ -173,6 +174,14 @@ class RemoteStore:
     ) -> Series:
         """Return the points of one metric."""
         return cast("Series", self._call("read_series", run, key, window, max_points))
+
+    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
+        """Return all points of those of some series, given by run and key, that are here."""
+        return cast("list[PointsLogged]", self._call("read_points", series))
+
+    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
+        """Return the runs of some whole ids, in that order, with all that belongs to them but points."""
+        return cast("list[WholeRun]", self._call("whole_runs", runs))
 
     def models(self) -> list[ModelRow]:
         """Return all models, by name."""

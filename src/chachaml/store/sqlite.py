@@ -15,7 +15,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from chachaml.core.changes import Batch, JournalInfo, Receipt
+from chachaml.core.changes import Batch, JournalInfo, PointsLogged, Receipt
 from chachaml.core.errors import BadValue, NotFound, StoreDamaged
 from chachaml.core.ids import is_id, short
 from chachaml.core.model import (
@@ -37,6 +37,7 @@ from chachaml.core.model import (
     StepRow,
     StoreInfo,
     VersionRow,
+    WholeRun,
 )
 from chachaml.store import artifacts, captured, corrections, reads, registered
 from chachaml.store.database import Database, open_database
@@ -265,6 +266,20 @@ class SQLiteStore:
             total=total,
             sampled=len(points) < total,
         )
+
+    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
+        """Return all points of those of some series, given by run and key, that are here."""
+        from chachaml.store import chunks
+
+        with self._database.reading() as db:
+            return list(chunks.read_all(db, series))
+
+    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
+        """Return the runs of some whole ids, in that order, with all that belongs to them but points."""
+        from chachaml.store.whole import whole_runs
+
+        with self._database.reading() as db:
+            return whole_runs(db, runs)
 
     def models(self) -> list[ModelRow]:
         """Return all models, by name."""

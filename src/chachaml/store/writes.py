@@ -28,6 +28,8 @@ from chachaml.core.changes import (
     ParamsLogged,
     PointsLogged,
     RegistryChange,
+    RowsCopied,
+    RunCopied,
     RunDeleted,
     RunEdited,
     RunStarted,
@@ -37,8 +39,17 @@ from chachaml.core.changes import (
     time_of,
 )
 from chachaml.core.model import RunRow
-from chachaml.core.rules import RunChange, advance, edited, is_stub, lose_owner, may_go, merge_param, stub
-from chachaml.store import access, alarms, captured, corrections, registered
+from chachaml.core.rules import (
+    RunChange,
+    advance,
+    edited,
+    is_stub,
+    lose_owner,
+    may_go,
+    merge_param,
+    stub,
+)
+from chachaml.store import access, alarms, captured, copies, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
 from chachaml.store.steps import set_step
@@ -51,7 +62,15 @@ _Cell = tuple[int, int]
 
 _Row = tuple[Any, ...]
 
-_OF_NO_RUN = (OwnerLost, ExperimentDescribed, PackagesSeen, RegistryChange, AlertChange, AccessChange)
+_OF_NO_RUN = (
+    OwnerLost,
+    ExperimentDescribed,
+    PackagesSeen,
+    RegistryChange,
+    AlertChange,
+    AccessChange,
+    RowsCopied,
+)
 
 _json = msgspec.json.Encoder().encode
 
@@ -153,6 +172,9 @@ class Writes:
                 case AlertChange():
                     if why := alarms.apply(self._db, change):
                         self._conflicts.append(Conflicted(getattr(change, "run", ""), why))
+                case RowsCopied():
+                    self.save()
+                    self._conflicts += copies.copy(self._db, change)
                 case _ if change.run in self._deleted:
                     self._conflicts.append(Conflicted(change.run, "the run was deleted"))
                 case _:
@@ -189,6 +211,8 @@ class Writes:
                 self._captured.append((run.no, change))
             case ConsoleWritten():
                 captured.add_console(self._db, run.no, change)
+            case RunCopied() if run.saved is None:
+                self._unsaved_conflicts += [(run.no, one.what) for one in change.row.conflicts]
         if what:
             self._contradict(run, what)
 

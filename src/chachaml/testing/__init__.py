@@ -21,6 +21,7 @@ from chachaml.testing.access import AccessContract
 from chachaml.testing.alarms import AlarmContract
 from chachaml.testing.artifacts import ArtifactContract
 from chachaml.testing.concurrency import ThreadContract
+from chachaml.testing.copies import CopyContract
 from chachaml.testing.corrections import CorrectionContract
 from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
 from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
@@ -35,6 +36,7 @@ class StoreContract(
     BatchContract,
     RunContract,
     ArtifactContract,
+    CopyContract,
     CorrectionContract,
     RegistryContract,
     StepContract,

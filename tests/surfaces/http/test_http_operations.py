@@ -137,7 +137,8 @@ SHOWN = {
 }
 INSIDE = {
     "applied_to", "bare_runs", "count_runs", "contents", "step_by_key", "due_events", "digests",
-    "digests_in_use", "blobs_of", "newest_change", "info", "check",
+    "digests_in_use", "blobs_of", "newest_change", "info", "check", "read_points",
+    "whole_runs",
 }  # fmt: skip
 
 

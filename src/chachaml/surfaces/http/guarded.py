@@ -27,6 +27,8 @@ from chachaml.core.changes import (
     PackagesSeen,
     Receipt,
     RegistryChange,
+    RowsCopied,
+    RunCopied,
     RunDeleted,
     RunEdited,
     RunStarted,
@@ -134,12 +136,14 @@ class Guarded:
                 return _Need(_WRITER, change.name)
             case RunStarted():
                 return _Need(_WRITER, homes.get(change.run, change.experiment))
-            case AccessChange() | AlertChange() | ModelDeleted():
+            case AccessChange() | AlertChange() | ModelDeleted() | RowsCopied():
                 return _Need(_ADMIN, None)
             case VersionRegistered():
                 return _Need(_WRITER, homes.get(change.run))
             case RegistryChange():
                 return _Need(_WRITER, None)
+            case RunCopied():
+                return _Need(_ADMIN, None)
             case RunDeleted():
                 return _Need(_ADMIN, homes.get(change.run))
             case _:

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from chachaml.core.changes import PointsLogged
 from chachaml.core.errors import NotFound
 from chachaml.core.model import (
     Columns,
@@ -24,6 +25,7 @@ from chachaml.core.model import (
     StepRow,
     StoreInfo,
     VersionRow,
+    WholeRun,
 )
 from chachaml.core.query import And, Field, In
 from chachaml.store.protocol import Feed, Store
@@ -120,6 +122,15 @@ class Scoped(Guarded):
         """Return the points of one metric."""
         self._require(run)
         return self._store.read_series(run, key, window, max_points)
+
+    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
+        """Return all points of those of some series that the actor may see."""
+        seen = set(self._seen(run for run, _ in series))
+        return self._store.read_points([one for one in series if one[0] in seen])
+
+    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
+        """Return those of some runs that the actor may see, with all that belongs to them but points."""
+        return self._store.whole_runs(self._seen(runs))
 
     def models(self) -> list[ModelRow]:
         """Return the models with a version from the actor's experiments, counted as if these were all."""

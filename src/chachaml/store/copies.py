@@ -1,0 +1,159 @@
+"""Rows of another store in SQL: kept as they were there, unless something else is here in their place."""
+# ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+import msgspec
+
+from chachaml.core.changes import Conflicted, RowsCopied
+from chachaml.core.model import (
+    AlertRow,
+    AuditRow,
+    EventRow,
+    ExperimentRow,
+    HistoryRow,
+    ModelRow,
+    MoveRow,
+    VersionRow,
+)
+from chachaml.core.values import canonical
+
+__all__ = ["copy"]
+
+
+def copy(db: apsw.Connection, change: RowsCopied) -> Iterator[Conflicted]:
+    """Keep rows of another store; yield what was in their place."""
+    for experiment in change.experiments:
+        _experiment(db, experiment)
+    for entry in change.history:
+        yield from _told(entry.run, _history(db, entry))
+    for model in change.models:
+        _model(db, model)
+    # Whatever is in production may have changed: those that left it go first.
+    for version in sorted(change.versions, key=lambda one: one.stage == "production"):
+        yield from _told(version.run, _version(db, version))
+    _add_told(db, "moves", change.moves)
+    for alert in change.alerts:
+        yield from _told("", _alert(db, alert))
+    for event in change.events:
+        _event(db, event)
+    for account in change.accounts:
+        grants = _text(account.grants)
+        row = (account.name, account.kind, account.role, grants, account.active, account.created)
+        db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, account.created_by))
+    for token in change.tokens:
+        db.execute(f"INSERT OR IGNORE INTO tokens VALUES ({_marks(10)})", msgspec.structs.astuple(token))
+    _add_told(db, "audit", change.audit)
+
+
+def _told(run: str, why: str) -> Iterator[Conflicted]:
+    if why:
+        yield Conflicted(run, why)
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
+
+
+def _add_told(db: apsw.Connection, table: str, rows: Sequence[MoveRow] | Sequence[AuditRow]) -> None:
+    """Add rows to what was told, by the next numbers, but for what was told here before."""
+    if not rows:
+        return
+    names = ", ".join(name for name in rows[0].__struct_fields__ if name != "no")
+    times = (min(row.time for row in rows), max(row.time for row in rows))
+    here = set(db.execute(f"SELECT {names} FROM {table} WHERE time BETWEEN ? AND ?", times))
+    told = [msgspec.structs.astuple(row)[1:] for row in rows]
+    new = [one for one in dict.fromkeys(told) if one not in here]
+    db.executemany(f"INSERT INTO {table} ({names}) VALUES ({_marks(len(told[0]))})", new)
+
+
+def _experiment(db: apsw.Connection, row: ExperimentRow) -> None:
+    db.execute(
+        """INSERT INTO experiments (name, description, owner, created) VALUES (?, ?, ?, ?)
+        ON CONFLICT (name) DO UPDATE SET created = min(created, excluded.created),
+        description = CASE description WHEN '' THEN excluded.description ELSE description END,
+        owner = CASE owner WHEN '' THEN excluded.owner ELSE owner END""",
+        (row.name, row.description, row.owner, row.created),
+    )
+
+
+def _history(db: apsw.Connection, row: HistoryRow) -> str:
+    insert = f"INSERT OR IGNORE INTO history VALUES ({_marks(9)})"
+    *about, undone = msgspec.structs.astuple(row)
+    db.execute(insert, (*about, undone))
+    update = """UPDATE history SET undone = coalesce(undone, ?) WHERE no = ? AND time = ? AND by = ?
+        AND run = ? AND aspect = ? AND key = ? RETURNING no"""
+    if db.execute(update, (undone, *about[:6])).fetchone() is None:
+        return f"correction {row.no} is another one here"
+    if row.aspect == "deleted":
+        db.execute(
+            """INSERT OR IGNORE INTO tombstones SELECT 1 + max(coalesce((SELECT max(no) FROM runs), 0),
+            coalesce((SELECT max(no) FROM tombstones), 0)), ?1, ?2
+            WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)""",
+            (row.run, row.time),
+        )
+    return ""
+
+
+def _model(db: apsw.Connection, row: ModelRow) -> None:
+    about = (row.description, row.note, _text(row.tags), row.created, row.created_by, row.newest)
+    insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET description = excluded.description,
+        note = excluded.note, tags = excluded.tags, newest = max(newest, excluded.newest) RETURNING no"""
+    no = db.execute(insert, (row.name, *about)).get
+    db.execute("DELETE FROM aliases WHERE model = ?", (no,))
+    db.executemany("INSERT INTO aliases VALUES (?, ?, ?)", [(no, *alias) for alias in row.aliases.items()])
+
+
+def _version(db: apsw.Connection, row: VersionRow) -> str:
+    model = db.execute("SELECT no FROM models WHERE name = ?", (row.model,)).get
+    if model is None:
+        return f"there is no model {row.model!r}"
+    here = "SELECT id FROM versions WHERE model = ? AND version = ?"
+    there = db.execute(here, (model, row.version)).get
+    if there not in (None, row.id):
+        return f"version {row.version} of model {row.model!r} is another one here"
+    live = "SELECT version FROM versions WHERE model = ? AND stage = 'production' AND version != ?"
+    if row.stage == "production" and (other := db.execute(live, (model, row.version)).get):
+        return f"version {other} of model {row.model!r} is in production here, and not {row.version}"
+    kept = (row.digest, row.size, row.content_type, row.format, row.signature, row.stage, row.description)
+    about = (_text(row.tags), _text(row.about), row.created, row.created_by)
+    values = (model, row.version, row.id, row.run, row.artifact, *kept, *about)
+    db.execute(f"INSERT OR REPLACE INTO versions VALUES ({_marks(len(values))})", values)
+    return ""
+
+
+def _alert(db: apsw.Connection, row: AlertRow) -> str:
+    about = (row.name, _text(row.rule), _text(row.targets), row.form, row.secret, row.active)
+    values = (*about, row.muted_until, row.set, row.set_by, row.fired, row.firing)
+    insert = f"""INSERT INTO alerts VALUES ({_marks(11)}) ON CONFLICT (name) DO UPDATE
+        SET active = excluded.active, muted_until = excluded.muted_until, fired = excluded.fired,
+        firing = excluded.firing WHERE set_at = excluded.set_at RETURNING name"""
+    if db.execute(insert, values).fetchone() is None:
+        return f"alert {row.name!r} is another one here"
+    return ""
+
+
+def _event(db: apsw.Connection, row: EventRow) -> None:
+    set_at = db.execute("SELECT set_at FROM alerts WHERE name = ?", (row.alert,)).get or 0
+    # What an earlier alert of that name told counts for none: its revision is no time.
+    revision = set_at if row.alert and row.time >= set_at else -row.no
+    value = None if row.value is None else canonical("value", row.value)
+    about = (row.id, row.alert, revision, row.run, row.time, row.title, row.text, row.level, value)
+    insert = f"""INSERT OR IGNORE INTO events (id, alert, revision, run, time, title, text, level, value,
+        resolved, form, secret) VALUES ({_marks(12)}) RETURNING no"""
+    no = db.execute(insert, (*about, row.resolved, row.form, row.secret)).get
+    if no is None:
+        return
+    for way in row.deliveries:
+        waits = way.status == "pending"
+        status, outcome = ("dropped", "left where it was told") if waits else (way.status, way.outcome)
+        sent = (no, way.place, way.target, status, way.attempts, outcome, way.next)
+        db.execute(f"INSERT INTO deliveries VALUES ({_marks(7)})", sent)
