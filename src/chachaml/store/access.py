@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from chachaml.core.access import MOST_SESSIONS, audited, may_issue, may_revoke, may_set
 from chachaml.core.changes import AccessChange, AccountSet, Audited, TokenIssued, TokenRevoked, TokenUsed
 from chachaml.core.model import Access, AccountRow, AuditRow, TokenRow
+from chachaml.store.engine import Db
 
 __all__ = ["access", "apply", "audit"]
 
 
-def apply(db: apsw.Connection, change: AccessChange) -> str:
+def apply(db: Db, change: AccessChange) -> str:
     """Make a change; return why not ('' if it was made)."""
     match change:
         case AccountSet():
@@ -27,7 +27,8 @@ def apply(db: apsw.Connection, change: AccessChange) -> str:
             db.execute(revoke, (change.time, change.id))
         case TokenUsed():
             db.execute(
-                "UPDATE tokens SET used = max(coalesce(used, 0), ?) WHERE id = ?", (change.time, change.id)
+                "UPDATE tokens SET used = ? WHERE id = ? AND coalesce(used, 0) < ?",
+                (change.time, change.id, change.time),
             )
             return ""
         case Audited():
@@ -40,7 +41,7 @@ def apply(db: apsw.Connection, change: AccessChange) -> str:
     return why
 
 
-def _set(db: apsw.Connection, change: AccountSet) -> str:
+def _set(db: Db, change: AccountSet) -> str:
     if why := may_set(change, _accounts(db)):
         return why
     grants = msgspec.json.encode(change.grants).decode()
@@ -53,7 +54,7 @@ def _set(db: apsw.Connection, change: AccountSet) -> str:
     return ""
 
 
-def _issue(db: apsw.Connection, change: TokenIssued) -> str:
+def _issue(db: Db, change: TokenIssued) -> str:
     account = next((one for one in _accounts(db) if one.name == change.account), None)
     known = "SELECT 1 FROM tokens WHERE id = ? OR digest = ?"
     if why := may_issue(change, account, bool(db.execute(known, (change.id, change.digest)).fetchone())):
@@ -68,16 +69,16 @@ def _issue(db: apsw.Connection, change: TokenIssued) -> str:
     return ""
 
 
-def _token(db: apsw.Connection, token: str) -> TokenRow | None:
+def _token(db: Db, token: str) -> TokenRow | None:
     return next((one for one in _tokens(db) if one.id == token), None)
 
 
-def access(db: apsw.Connection) -> Access:
+def access(db: Db) -> Access:
     """Return all accounts, by name, and their tokens, the oldest first."""
     return Access(tuple(_accounts(db)), tuple(_tokens(db)))
 
 
-def _accounts(db: apsw.Connection) -> list[AccountRow]:
+def _accounts(db: Db) -> list[AccountRow]:
     rows = db.execute("SELECT * FROM accounts ORDER BY name")
     return [
         AccountRow(name, kind, role, msgspec.json.decode(grants), bool(active), *rest)
@@ -85,7 +86,7 @@ def _accounts(db: apsw.Connection) -> list[AccountRow]:
     ]
 
 
-def _tokens(db: apsw.Connection) -> list[TokenRow]:
+def _tokens(db: Db) -> list[TokenRow]:
     rows = db.execute("SELECT * FROM tokens ORDER BY created, id")
     return [_token_of(row) for row in rows]
 
@@ -96,7 +97,7 @@ def _token_of(row: Any) -> TokenRow:
     return TokenRow(*about, created, expires, revoked, used)
 
 
-def audit(db: apsw.Connection, before: int | None, limit: int) -> list[AuditRow]:
+def audit(db: Db, before: int | None, limit: int) -> list[AuditRow]:
     """Return what happened, newest first: those numbered below `before`."""
     query = "SELECT * FROM audit WHERE ?1 IS NULL OR no < ?1 ORDER BY no DESC LIMIT ?2"
     return [AuditRow(*row) for row in db.execute(query, (before, limit))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from chachaml.core.alarms import HOUR, is_capped, may_claim, may_fire, may_resolve
@@ -22,6 +21,8 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import AlertRow, DeliveryRow, EventRow
 from chachaml.core.values import canonical, parse
+from chachaml.store.engine import Db
+from chachaml.store.rows import replacing
 
 __all__ = ["alerts", "apply", "due_events", "events", "raise_alert"]
 
@@ -30,7 +31,7 @@ _EVENT = "no, id, alert, run, time, title, text, level, value, resolved, form, s
 _DELIVERY = "place, target, status, attempts, outcome, next"
 
 
-def apply(db: apsw.Connection, change: AlertChange) -> str:
+def apply(db: Db, change: AlertChange) -> str:
     """Make a change to an alert, or to what it tells; return why not ('' if it was made)."""
     match change:
         case AlertSet():
@@ -52,13 +53,13 @@ def _text(value: object) -> str:
 # writing ------------------------------------------------------------------------------------------
 
 
-def _set(db: apsw.Connection, change: AlertSet) -> None:
+def _set(db: Db, change: AlertSet) -> None:
     about = (change.name, _text(change.rule), _text(change.targets), change.form, change.secret)
-    insert = f"INSERT OR REPLACE INTO alerts ({_ALERT}) VALUES (?, ?, ?, ?, ?, 1, 0, ?, ?, NULL, '')"
-    db.execute(insert, (*about, change.time, change.by))
+    row = (*about, True, 0, change.time, change.by, None, "")
+    db.execute(replacing("alerts", _ALERT, "name"), row)
 
 
-def _switch(db: apsw.Connection, change: AlertSwitched | AlertDeleted) -> str:
+def _switch(db: Db, change: AlertSwitched | AlertDeleted) -> str:
     if _alert(db, change.name) is None:
         return f"there is no alert {change.name!r}"
     if isinstance(change, AlertDeleted):
@@ -70,7 +71,7 @@ def _switch(db: apsw.Connection, change: AlertSwitched | AlertDeleted) -> str:
     return ""
 
 
-def _fire(db: apsw.Connection, change: AlertFired) -> str:
+def _fire(db: Db, change: AlertFired) -> str:
     alert = _alert(db, change.name)
     if change.resolved:
         why = may_resolve(alert, change)
@@ -89,12 +90,12 @@ def _fire(db: apsw.Connection, change: AlertFired) -> str:
     return ""
 
 
-def _fired_for(db: apsw.Connection, alert: AlertRow, run: str) -> bool:
+def _fired_for(db: Db, alert: AlertRow, run: str) -> bool:
     query = "SELECT 1 FROM events WHERE alert = ? AND revision = ? AND run = ? AND NOT resolved"
     return db.execute(query, (alert.name, alert.set, run)).get is not None
 
 
-def _add_event(db: apsw.Connection, *about: Any) -> int:
+def _add_event(db: Db, *about: Any) -> int:
     *plain, value, resolved, form, secret = about
     kept = None if value is None else canonical("value", value)
     insert = """INSERT INTO events (id, alert, revision, run, time, title, text, level, value, resolved, form,
@@ -103,9 +104,7 @@ def _add_event(db: apsw.Connection, *about: Any) -> int:
     return no
 
 
-def _send(
-    db: apsw.Connection, event: int, change: AlertFired | AlertRaised, targets: tuple[str, ...]
-) -> None:
+def _send(db: Db, event: int, change: AlertFired | AlertRaised, targets: tuple[str, ...]) -> None:
     """Put an event into the outbox, unless there were too many of this alert."""
     name = change.name if isinstance(change, AlertFired) else ""
     query = """SELECT count(*) FROM deliveries JOIN events ON events.no = deliveries.event
@@ -117,14 +116,14 @@ def _send(
         db.execute(insert, (event, place, target, status, outcome, change.time))
 
 
-def raise_alert(db: apsw.Connection, change: AlertRaised) -> None:
+def raise_alert(db: Db, change: AlertRaised) -> None:
     """Keep what a script tells itself; told again, it changes nothing."""
     if db.execute("SELECT 1 FROM events WHERE id = ?", (change.id,)).get is None:
         about = (change.id, "", 0, change.run, change.time, change.title, change.text, change.level)
         _send(db, _add_event(db, *about, None, False, "auto", ""), change, change.targets)
 
 
-def _deliver(db: apsw.Connection, change: DeliveryClaimed | DeliveryTried) -> str:
+def _deliver(db: Db, change: DeliveryClaimed | DeliveryTried) -> str:
     query = f"""SELECT {_DELIVERY} FROM deliveries WHERE place = ?
         AND event = (SELECT no FROM events WHERE id = ?)"""
     row = db.execute(query, (change.place, change.id)).fetchone()
@@ -146,7 +145,7 @@ def _deliver(db: apsw.Connection, change: DeliveryClaimed | DeliveryTried) -> st
 # reading ------------------------------------------------------------------------------------------
 
 
-def _alert(db: apsw.Connection, name: str) -> AlertRow | None:
+def _alert(db: Db, name: str) -> AlertRow | None:
     row = db.execute(f"SELECT {_ALERT} FROM alerts WHERE name = ?", (name,)).fetchone()
     return None if row is None else _alert_of(row)
 
@@ -158,12 +157,12 @@ def _alert_of(row: tuple[Any, ...]) -> AlertRow:
     return AlertRow(name, *kept, *rest)
 
 
-def alerts(db: apsw.Connection) -> list[AlertRow]:
+def alerts(db: Db) -> list[AlertRow]:
     """Return all alerts, by name."""
     return [_alert_of(row) for row in db.execute(f"SELECT {_ALERT} FROM alerts ORDER BY name")]
 
 
-def events(db: apsw.Connection, alert: str | None, run: str | None, limit: int) -> list[EventRow]:
+def events(db: Db, alert: str | None, run: str | None, limit: int) -> list[EventRow]:
     """Return what was told, newest first: by an alert, of a run, or all."""
     query = f"""SELECT {_EVENT} FROM events WHERE (:alert IS NULL OR alert = :alert)
         AND (:run IS NULL OR run = :run) ORDER BY no DESC LIMIT :limit"""
@@ -171,14 +170,14 @@ def events(db: apsw.Connection, alert: str | None, run: str | None, limit: int) 
     return [_event(db, row) for row in rows]
 
 
-def due_events(db: apsw.Connection, now: int, limit: int) -> list[EventRow]:
+def due_events(db: Db, now: int, limit: int) -> list[EventRow]:
     """Return events with a delivery that is to be tried, those that wait longest first."""
     query = f"""SELECT {_EVENT} FROM events WHERE no IN (SELECT event FROM deliveries
         WHERE status = 'pending' AND next <= ? ORDER BY next LIMIT ?) ORDER BY no"""
     return [_event(db, row) for row in db.execute(query, (now, limit)).fetchall()]
 
 
-def _event(db: apsw.Connection, row: tuple[Any, ...]) -> EventRow:
+def _event(db: Db, row: tuple[Any, ...]) -> EventRow:
     fields = dict(zip(EventRow.__struct_fields__, row, strict=False))
     query = f"SELECT {_DELIVERY} FROM deliveries WHERE event = ? ORDER BY place"
     ways = tuple(DeliveryRow(*one) for one in db.execute(query, (fields["no"],)))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
 from chachaml.core.changes import ConsoleWritten, EnvironmentCaptured, PackagesSeen
 from chachaml.core.model import ConsoleRow
+from chachaml.store.engine import Db
 
 __all__ = ["add_console", "add_packages", "console_of", "packages_of", "set_environments"]
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def set_environments(db: apsw.Connection, changes: Sequence[tuple[int, EnvironmentCaptured]]) -> None:
+def set_environments(db: Db, changes: Sequence[tuple[int, EnvironmentCaptured]]) -> None:
     """Add facts to those that are known of runs, given by their numbers, which must be in their table."""
     now: dict[int, int | None] = {}
     for run, change in changes:
@@ -29,43 +29,43 @@ def set_environments(db: apsw.Connection, changes: Sequence[tuple[int, Environme
     db.executemany("UPDATE runs SET environment = ? WHERE no = ?", [(no, run) for run, no in now.items()])
 
 
-def _number(db: apsw.Connection, facts: dict[str, Any]) -> int:
+def _number(db: Db, facts: dict[str, Any]) -> int:
     """Return the number of an environment, kept if it is new."""
     text = _encode(facts).decode()
-    db.execute("INSERT OR IGNORE INTO environments (facts) VALUES (?)", (text,))
+    db.execute("INSERT INTO environments (facts) VALUES (?) ON CONFLICT DO NOTHING", (text,))
     no: int = db.execute("SELECT no FROM environments WHERE facts = ?", (text,)).get
     return no
 
 
-def _environment(db: apsw.Connection, run: int) -> int | None:
+def _environment(db: Db, run: int) -> int | None:
     no: int | None = db.execute("SELECT environment FROM runs WHERE no = ?", (run,)).get
     return no
 
 
-def _facts(db: apsw.Connection, environment: int | None) -> dict[str, Any]:
+def _facts(db: Db, environment: int | None) -> dict[str, Any]:
     facts = db.execute("SELECT facts FROM environments WHERE no = ?", (environment,)).get
     return {} if facts is None else msgspec.json.decode(facts)
 
 
-def add_packages(db: apsw.Connection, change: PackagesSeen) -> None:
+def add_packages(db: Db, change: PackagesSeen) -> None:
     """Keep a list of packages."""
     row = (change.digest, _encode(change.packages).decode())
-    db.execute("INSERT OR IGNORE INTO packages VALUES (?, ?)", row)
+    db.execute("INSERT INTO packages VALUES (?, ?) ON CONFLICT DO NOTHING", row)
 
 
-def packages_of(db: apsw.Connection, digest: str) -> dict[str, str]:
+def packages_of(db: Db, digest: str) -> dict[str, str]:
     """Return versions by name; {} for an unknown digest."""
     found = db.execute("SELECT packages FROM packages WHERE digest = ?", (digest,)).get
     return {} if found is None else msgspec.json.decode(found, type=dict[str, str])
 
 
-def add_console(db: apsw.Connection, run: int, change: ConsoleWritten) -> None:
+def add_console(db: Db, run: int, change: ConsoleWritten) -> None:
     """Keep what a run printed."""
     row = (run, change.time, change.stream, change.line, change.text)
     db.execute("INSERT INTO console (run, time, stream, line, text) VALUES (?, ?, ?, ?, ?)", row)
 
 
-def console_of(db: apsw.Connection, run: str, after: int) -> list[ConsoleRow]:
+def console_of(db: Db, run: str, after: int) -> list[ConsoleRow]:
     """Return what a run printed, as it arrived, beyond the row numbered `after`."""
     query = """SELECT no, time, stream, line, text FROM console
         WHERE run = (SELECT no FROM runs WHERE id = ?) AND no > ? ORDER BY no"""

@@ -1,13 +1,11 @@
-"""Looking over a whole SQLite store for damage: what `chachaml doctor` tells."""
+"""Looking over a whole database for damage: what `chachaml doctor` tells."""
 # ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
 
 from __future__ import annotations
 
-import apsw
-
-from chachaml.core.errors import StoreDamaged, StoreError
+from chachaml.core.errors import StoreDamaged
 from chachaml.store.chunks import decode
-from chachaml.store.database import Database
+from chachaml.store.engine import Db
 from chachaml.store.tails import POINT
 
 __all__ = ["problems"]
@@ -24,17 +22,12 @@ _BELONGS = {
 _KEYED = ("params", "tags", "series")
 
 
-def problems(database: Database) -> list[str]:
-    """Return what is wrong, in words; empty when all is well."""
-    try:
-        with database.reading() as db:
-            found = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            return found or [*_dangling(db), *_miscounted(db), *_unreadable(db)]
-    except StoreError as error:
-        return [error.message]
+def problems(db: Db) -> list[str]:
+    """Return what is wrong with what the tables hold, in words; empty when all is well."""
+    return [*_dangling(db), *_miscounted(db), *_unreadable(db)]
 
 
-def _dangling(db: apsw.Connection) -> list[str]:
+def _dangling(db: Db) -> list[str]:
     references = [(table, *where) for table, where in _BELONGS.items()]
     references += [(table, "key", "keys") for table in _KEYED]
     found = []
@@ -50,17 +43,18 @@ def _dangling(db: apsw.Connection) -> list[str]:
     return found
 
 
-def _miscounted(db: apsw.Connection) -> list[str]:
-    query = f"""SELECT runs.id, keys.name, series.count, length(tail) / {POINT.size} + coalesce(
-        (SELECT sum(count) FROM chunks WHERE chunks.run = series.run AND chunks.key = series.key), 0) AS kept
-        FROM series JOIN runs ON runs.no = run JOIN keys ON keys.no = key WHERE series.count != kept"""
+def _miscounted(db: Db) -> list[str]:
+    query = f"""SELECT id, name, count, kept FROM (SELECT runs.id, keys.name, series.count,
+        length(tail) / {POINT.size} + coalesce((SELECT sum(count) FROM chunks
+        WHERE chunks.run = series.run AND chunks.key = series.key), 0) AS kept
+        FROM series JOIN runs ON runs.no = run JOIN keys ON keys.no = key) AS counted WHERE count != kept"""
     return [
         f"run {run} has {kept:,} points of {key!r} and should have {count:,}"
         for run, key, count, kept in db.execute(query)
     ]
 
 
-def _unreadable(db: apsw.Connection) -> list[str]:
+def _unreadable(db: Db) -> list[str]:
     found = []
     for run, key, no, count, data in db.execute("SELECT run, key, no, count, data FROM chunks"):
         try:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-import apsw
 import numpy as np
 
 from chachaml.core.changes import PointsLogged
+from chachaml.store.engine import Db
 from chachaml.store.series import (
     FULL,
     KEPT,
@@ -61,7 +61,7 @@ def _to_tail(points: Points) -> bytes:
 # adding -------------------------------------------------------------------------------------------
 
 
-def append(db: apsw.Connection, run: int, key: int, tail: bytes, new: Points) -> bytes:
+def append(db: Db, run: int, key: int, tail: bytes, new: Points) -> bytes:
     """Add `new` behind `tail` to the chunks of a series; return what stays as its tail.
 
     Smaller chunks before are joined with the new one, so that their number grows with the
@@ -87,7 +87,7 @@ def append(db: apsw.Connection, run: int, key: int, tail: bytes, new: Points) ->
     return b""
 
 
-def _blob(db: apsw.Connection, column: str, chunk: int) -> bytes:
+def _blob(db: Db, column: str, chunk: int) -> bytes:
     blob: bytes = db.execute(f"SELECT {column} FROM chunks WHERE id = ?", (chunk,)).get
     return blob
 
@@ -118,7 +118,7 @@ class _Chunk(NamedTuple):
 
 
 def read(
-    db: apsw.Connection, run: int, key: int, tail: bytes, window: Window | None, most: int | None
+    db: Db, run: int, key: int, tail: bytes, window: Window | None, most: int | None
 ) -> tuple[Points, int]:
     """Return the points of a series, in order and at most `most`, and how many there are to choose from.
 
@@ -136,7 +136,7 @@ def read(
     return (points if most is None else sample(points, most)), len(points)
 
 
-def read_all(db: apsw.Connection, series: Sequence[tuple[str, str]]) -> Iterator[PointsLogged]:
+def read_all(db: Db, series: Sequence[tuple[str, str]]) -> Iterator[PointsLogged]:
     """Yield all points, in order, of those of some series that are here, each given by its run and key."""
     runs: dict[str, int | None] = {}
     keys: dict[str, int | None] = {}
@@ -154,7 +154,7 @@ def read_all(db: apsw.Connection, series: Sequence[tuple[str, str]]) -> Iterator
         yield PointsLogged(run, key, points.steps.tobytes(), points.times.tobytes(), points.values.tobytes())
 
 
-def _chunks(db: apsw.Connection, run: int, key: int, window: Window | None) -> list[_Chunk]:
+def _chunks(db: Db, run: int, key: int, window: Window | None) -> list[_Chunk]:
     query = "SELECT id, count, min_step, max_step, sketch IS NOT NULL FROM chunks WHERE run = ? AND key = ?"
     if window is None:
         rows = db.execute(query + " ORDER BY no", (run, key))
@@ -170,9 +170,7 @@ def _sketches_do(chunks: list[_Chunk], window: Window | None, most: int) -> bool
     return points // STRETCH >= 2 * (most // KEPT)
 
 
-def _sketched(
-    db: apsw.Connection, chunks: list[_Chunk], tail: bytes, window: Window | None
-) -> tuple[list[Points], int]:
+def _sketched(db: Db, chunks: list[_Chunk], tail: bytes, window: Window | None) -> tuple[list[Points], int]:
     """Return what sketches keep of the points in the window, and how many these are."""
     pieces, total = [], 0
     for chunk in chunks:
@@ -194,7 +192,7 @@ def _cut(points: Points, window: Window | None) -> Points:
     return points[(points.steps >= window[0]) & (points.steps <= window[1])]
 
 
-def _all(db: apsw.Connection, chunks: list[_Chunk], tail: bytes) -> Points:
+def _all(db: Db, chunks: list[_Chunk], tail: bytes) -> Points:
     last = _from_tail(tail)
     points = empty(sum(chunk.points for chunk in chunks) + len(last))
     starts = list(accumulate((chunk.points for chunk in chunks), initial=0))

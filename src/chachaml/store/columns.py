@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import apsw
 import msgspec
 from msgspec.structs import replace
 
 from chachaml.core.model import Columns, RunQuery
 from chachaml.core.values import parse
+from chachaml.store.engine import Db
 from chachaml.store.paging import found_runs
 
 __all__ = ["columns"]
@@ -24,7 +24,7 @@ _MOST_OF_ALL = 4
 """From one in so many of all runs on, reading everything is quicker than looking each run up."""
 
 
-def columns(db: apsw.Connection, query: RunQuery) -> Columns:
+def columns(db: Db, query: RunQuery) -> Columns:
     """Return all runs that match, in their order, whatever the query's limit."""
     found = found_runs(db, replace(query, limit=_EVERY, cursor=""))
     place = {one.no: index for index, one in enumerate(found)}

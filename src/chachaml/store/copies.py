@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import apsw
 import msgspec
 
 from chachaml.core.changes import Conflicted, RowsCopied
@@ -20,16 +19,28 @@ from chachaml.core.model import (
     VersionRow,
 )
 from chachaml.core.values import canonical
+from chachaml.store.engine import Db
+from chachaml.store.rows import next_run, replacing
 
 __all__ = ["copy"]
 
+_ADD_ACCOUNT = "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_SET_VERSION = replacing(
+    "versions",
+    "model, version, id, run, artifact, digest, size, content_type, format, signature, stage, description, "
+    "tags, about, created, created_by",
+    "model, version",
+)
 
-def copy(db: apsw.Connection, change: RowsCopied) -> Iterator[Conflicted]:
+
+def copy(db: Db, change: RowsCopied) -> Iterator[Conflicted]:
     """Keep rows of another store; yield what was in their place."""
     for experiment in change.experiments:
         _experiment(db, experiment)
     for entry in change.history:
         yield from _told(entry.run, _history(db, entry))
+    if change.history:
+        db.number_on("history")
     for model in change.models:
         _model(db, model)
     # Whatever is in production may have changed: those that left it go first.
@@ -43,9 +54,11 @@ def copy(db: apsw.Connection, change: RowsCopied) -> Iterator[Conflicted]:
     for account in change.accounts:
         grants = _text(account.grants)
         row = (account.name, account.kind, account.role, grants, account.active, account.created)
-        db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, account.created_by))
+        db.execute(_ADD_ACCOUNT, (*row, account.created_by))
     for token in change.tokens:
-        db.execute(f"INSERT OR IGNORE INTO tokens VALUES ({_marks(10)})", msgspec.structs.astuple(token))
+        db.execute(
+            f"INSERT INTO tokens VALUES ({_marks(10)}) ON CONFLICT DO NOTHING", msgspec.structs.astuple(token)
+        )
     _add_told(db, "audit", change.audit)
 
 
@@ -62,7 +75,7 @@ def _marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def _add_told(db: apsw.Connection, table: str, rows: Sequence[MoveRow] | Sequence[AuditRow]) -> None:
+def _add_told(db: Db, table: str, rows: Sequence[MoveRow] | Sequence[AuditRow]) -> None:
     """Add rows to what was told, by the next numbers, but for what was told here before."""
     if not rows:
         return
@@ -74,45 +87,44 @@ def _add_told(db: apsw.Connection, table: str, rows: Sequence[MoveRow] | Sequenc
     db.executemany(f"INSERT INTO {table} ({names}) VALUES ({_marks(len(told[0]))})", new)
 
 
-def _experiment(db: apsw.Connection, row: ExperimentRow) -> None:
+def _experiment(db: Db, row: ExperimentRow) -> None:
+    about = (row.name, row.description, row.owner, row.created)
+    insert = "INSERT INTO experiments (name, description, owner, created) VALUES (?, ?, ?, ?)"
+    db.execute(f"{insert} ON CONFLICT DO NOTHING", about)
     db.execute(
-        """INSERT INTO experiments (name, description, owner, created) VALUES (?, ?, ?, ?)
-        ON CONFLICT (name) DO UPDATE SET created = min(created, excluded.created),
-        description = CASE description WHEN '' THEN excluded.description ELSE description END,
-        owner = CASE owner WHEN '' THEN excluded.owner ELSE owner END""",
-        (row.name, row.description, row.owner, row.created),
+        """UPDATE experiments SET created = CASE WHEN created > ?4 THEN ?4 ELSE created END,
+        description = CASE description WHEN '' THEN ?2 ELSE description END,
+        owner = CASE owner WHEN '' THEN ?3 ELSE owner END WHERE name = ?1""",
+        about,
     )
 
 
-def _history(db: apsw.Connection, row: HistoryRow) -> str:
-    insert = f"INSERT OR IGNORE INTO history VALUES ({_marks(9)})"
+def _history(db: Db, row: HistoryRow) -> str:
+    insert = f"INSERT INTO history VALUES ({_marks(9)}) ON CONFLICT DO NOTHING"
     *about, undone = msgspec.structs.astuple(row)
     db.execute(insert, (*about, undone))
     update = """UPDATE history SET undone = coalesce(undone, ?) WHERE no = ? AND time = ? AND by = ?
         AND run = ? AND aspect = ? AND key = ? RETURNING no"""
     if db.execute(update, (undone, *about[:6])).fetchone() is None:
         return f"correction {row.no} is another one here"
-    if row.aspect == "deleted":
-        db.execute(
-            """INSERT OR IGNORE INTO tombstones SELECT 1 + max(coalesce((SELECT max(no) FROM runs), 0),
-            coalesce((SELECT max(no) FROM tombstones), 0)), ?1, ?2
-            WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)""",
-            (row.run, row.time),
-        )
+    if row.aspect == "deleted" and db.execute("SELECT 1 FROM runs WHERE id = ?", (row.run,)).get is None:
+        insert = "INSERT INTO tombstones VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        db.execute(insert, (next_run(db), row.run, row.time))
     return ""
 
 
-def _model(db: apsw.Connection, row: ModelRow) -> None:
+def _model(db: Db, row: ModelRow) -> None:
     about = (row.description, row.note, _text(row.tags), row.created, row.created_by, row.newest)
     insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET description = excluded.description,
-        note = excluded.note, tags = excluded.tags, newest = max(newest, excluded.newest) RETURNING no"""
+        note = excluded.note, tags = excluded.tags, newest = CASE WHEN models.newest > excluded.newest
+        THEN models.newest ELSE excluded.newest END RETURNING no"""
     no = db.execute(insert, (row.name, *about)).get
     db.execute("DELETE FROM aliases WHERE model = ?", (no,))
     db.executemany("INSERT INTO aliases VALUES (?, ?, ?)", [(no, *alias) for alias in row.aliases.items()])
 
 
-def _version(db: apsw.Connection, row: VersionRow) -> str:
+def _version(db: Db, row: VersionRow) -> str:
     model = db.execute("SELECT no FROM models WHERE name = ?", (row.model,)).get
     if model is None:
         return f"there is no model {row.model!r}"
@@ -126,29 +138,30 @@ def _version(db: apsw.Connection, row: VersionRow) -> str:
     kept = (row.digest, row.size, row.content_type, row.format, row.signature, row.stage, row.description)
     about = (_text(row.tags), _text(row.about), row.created, row.created_by)
     values = (model, row.version, row.id, row.run, row.artifact, *kept, *about)
-    db.execute(f"INSERT OR REPLACE INTO versions VALUES ({_marks(len(values))})", values)
+    db.execute(_SET_VERSION, values)
     return ""
 
 
-def _alert(db: apsw.Connection, row: AlertRow) -> str:
+def _alert(db: Db, row: AlertRow) -> str:
     about = (row.name, _text(row.rule), _text(row.targets), row.form, row.secret, row.active)
     values = (*about, row.muted_until, row.set, row.set_by, row.fired, row.firing)
     insert = f"""INSERT INTO alerts VALUES ({_marks(11)}) ON CONFLICT (name) DO UPDATE
         SET active = excluded.active, muted_until = excluded.muted_until, fired = excluded.fired,
-        firing = excluded.firing WHERE set_at = excluded.set_at RETURNING name"""
+        firing = excluded.firing WHERE alerts.set_at = excluded.set_at RETURNING name"""
     if db.execute(insert, values).fetchone() is None:
         return f"alert {row.name!r} is another one here"
     return ""
 
 
-def _event(db: apsw.Connection, row: EventRow) -> None:
+def _event(db: Db, row: EventRow) -> None:
     set_at = db.execute("SELECT set_at FROM alerts WHERE name = ?", (row.alert,)).get or 0
     # What an earlier alert of that name told counts for none: its revision is no time.
     revision = set_at if row.alert and row.time >= set_at else -row.no
     value = None if row.value is None else canonical("value", row.value)
     about = (row.id, row.alert, revision, row.run, row.time, row.title, row.text, row.level, value)
-    insert = f"""INSERT OR IGNORE INTO events (id, alert, revision, run, time, title, text, level, value,
-        resolved, form, secret) VALUES ({_marks(12)}) RETURNING no"""
+    insert = f"""INSERT INTO events (id, alert, revision, run, time, title, text, level, value,
+        resolved, form, secret) VALUES ({_marks(12)})
+        ON CONFLICT DO NOTHING RETURNING no"""
     no = db.execute(insert, (*about, row.resolved, row.form, row.secret)).get
     if no is None:
         return

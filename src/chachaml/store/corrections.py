@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import apsw
 import msgspec
 
 from chachaml.core.changes import ExperimentDescribed, RunDeleted, RunEdited
 from chachaml.core.model import Contents, ExperimentRow, HistoryRow, RunRow
 from chachaml.core.rules import may_undo, there
-from chachaml.store.rows import number_of
+from chachaml.store.engine import Db
+from chachaml.store.rows import number_of, replacing
 
 __all__ = [
     "add_history",
@@ -24,6 +24,8 @@ __all__ = [
     "experiments",
     "history",
 ]
+
+_SET_PARAM = replacing("params", "run, key, value, number", "run, key")
 
 _HISTORY = "no, time, by, run, aspect, key, before, after, undone"
 
@@ -42,7 +44,7 @@ _OF_RUN = (
 """The tables whose column ``run`` names a run by its number."""
 
 
-def edit(db: apsw.Connection, run: int, row: RunRow, key: int, change: RunEdited) -> str:
+def edit(db: Db, run: int, row: RunRow, key: int, change: RunEdited) -> str:
     """Make a correction, but for what the run's own row holds; return why not ('' if it was made).
 
     What changes nothing is made, and not told in the history.
@@ -68,7 +70,7 @@ def edit(db: apsw.Connection, run: int, row: RunRow, key: int, change: RunEdited
     return ""
 
 
-def _now(db: apsw.Connection, run: int, key: int, row: RunRow, change: RunEdited) -> str | None:
+def _now(db: Db, run: int, key: int, row: RunRow, change: RunEdited) -> str | None:
     if change.aspect == "param":
         value: str | None = db.execute("SELECT value FROM params WHERE run = ? AND key = ?", (run, key)).get
         return value
@@ -78,14 +80,14 @@ def _now(db: apsw.Connection, run: int, key: int, row: RunRow, change: RunEdited
     return there(row, change.aspect)
 
 
-def _edit_param(db: apsw.Connection, run: int, key: int, value: str | None) -> None:
+def _edit_param(db: Db, run: int, key: int, value: str | None) -> None:
     if value is None:
         db.execute("DELETE FROM params WHERE run = ? AND key = ?", (run, key))
     else:
-        db.execute("INSERT OR REPLACE INTO params VALUES (?, ?, ?, ?)", (run, key, value, number_of(value)))
+        db.execute(_SET_PARAM, (run, key, value, number_of(value)))
 
 
-def _edit_metric(db: apsw.Connection, run: int, key: int, now: str | None, change: RunEdited) -> str:
+def _edit_metric(db: Db, run: int, key: int, now: str | None, change: RunEdited) -> str:
     """Put a metric's points aside under a number that is no key's, or bring them back from there."""
     if change.value is None:
         aside = -add_history(db, change, now, None)
@@ -102,14 +104,12 @@ def _edit_metric(db: apsw.Connection, run: int, key: int, now: str | None, chang
     return ""
 
 
-def _rekey(db: apsw.Connection, run: int, old: int, new: int) -> None:
+def _rekey(db: Db, run: int, old: int, new: int) -> None:
     for table in ("series", "chunks"):
         db.execute(f"UPDATE {table} SET key = ? WHERE run = ? AND key = ?", (new, run, old))
 
 
-def add_history(
-    db: apsw.Connection, change: RunEdited | RunDeleted, before: str | None, after: str | None
-) -> int:
+def add_history(db: Db, change: RunEdited | RunDeleted, before: str | None, after: str | None) -> int:
     """Keep that a correction was made; return the entry's number."""
     aspect, key = ("deleted", "") if isinstance(change, RunDeleted) else (change.aspect, change.key)
     insert = """INSERT INTO history (time, by, run, aspect, key, before, after)
@@ -120,7 +120,7 @@ def add_history(
     return no
 
 
-def delete_run(db: apsw.Connection, run: int, row: RunRow, change: RunDeleted) -> None:
+def delete_run(db: Db, run: int, row: RunRow, change: RunDeleted) -> None:
     """Delete a run with all that belongs to it, and remember that it was there."""
     points = db.execute("SELECT coalesce(sum(count), 0) FROM series WHERE run = ? AND key > 0", (run,)).get
     db.execute("UPDATE store SET points = points - ?", (points,))
@@ -131,7 +131,7 @@ def delete_run(db: apsw.Connection, run: int, row: RunRow, change: RunDeleted) -
     add_history(db, change, row.name, None)
 
 
-def describe(db: apsw.Connection, experiment: int, change: ExperimentDescribed) -> None:
+def describe(db: Db, experiment: int, change: ExperimentDescribed) -> None:
     """Say what an experiment is about; what is None stays as it is."""
     update = """UPDATE experiments SET description = coalesce(?, description), owner = coalesce(?, owner)
         WHERE no = ?"""
@@ -141,13 +141,13 @@ def describe(db: apsw.Connection, experiment: int, change: ExperimentDescribed) 
 # reading ------------------------------------------------------------------------------------------
 
 
-def entry(db: apsw.Connection, no: int) -> HistoryRow | None:
+def entry(db: Db, no: int) -> HistoryRow | None:
     """Return one entry of the history."""
     row = db.execute(f"SELECT {_HISTORY} FROM history WHERE no = ?", (no,)).fetchone()
     return None if row is None else HistoryRow(*row)
 
 
-def history(db: apsw.Connection, run: str | None, before: int | None, limit: int) -> list[HistoryRow]:
+def history(db: Db, run: str | None, before: int | None, limit: int) -> list[HistoryRow]:
     """Return corrections, newest first."""
     where = "run = ?1" if run is not None else "?1 IS NULL"
     query = f"""SELECT {_HISTORY} FROM history WHERE {where} AND (?2 IS NULL OR no < ?2)
@@ -155,12 +155,12 @@ def history(db: apsw.Connection, run: str | None, before: int | None, limit: int
     return [HistoryRow(*row) for row in db.execute(query, (run, before, limit))]
 
 
-def experiments(db: apsw.Connection) -> list[ExperimentRow]:
+def experiments(db: Db) -> list[ExperimentRow]:
     """Return all experiments that were described or have runs, by name."""
     archived = dict(db.execute("SELECT experiment, count(*) FROM runs WHERE archived IS NOT NULL GROUP BY 1"))
     query = """SELECT no, name, description, owner, created, runs, running, latest FROM experiments
-        LEFT JOIN (SELECT experiment, count(*) AS runs, sum(status = 'running') AS running,
-                   max(started) AS latest FROM runs GROUP BY experiment) ON experiment = no
+        LEFT JOIN (SELECT experiment, count(*) AS runs, count(*) FILTER (WHERE status = 'running') AS running,
+                   max(started) AS latest FROM runs GROUP BY experiment) AS counted ON experiment = no
         WHERE no > 0 ORDER BY name"""
     found = []
     for no, name, description, owner, created, runs, running, latest in db.execute(query):
@@ -170,7 +170,7 @@ def experiments(db: apsw.Connection) -> list[ExperimentRow]:
     return found
 
 
-def contents(db: apsw.Connection, runs: Sequence[str]) -> Contents:
+def contents(db: Db, runs: Sequence[str]) -> Contents:
     """Return how much some runs hold."""
     which = "(SELECT no FROM runs WHERE id IN (SELECT value FROM json_each(?1)))"
     counts = (
@@ -188,7 +188,7 @@ def contents(db: apsw.Connection, runs: Sequence[str]) -> Contents:
     return Contents(runs_, params, metrics, points, artifacts, freed)
 
 
-def deleted(db: apsw.Connection, runs: Sequence[str]) -> Iterator[str]:
+def deleted(db: Db, runs: Sequence[str]) -> Iterator[str]:
     """Yield those of some ids whose runs were deleted."""
     query = "SELECT id FROM tombstones WHERE id IN (SELECT value FROM json_each(?))"
     yield from (run for (run,) in db.execute(query, (msgspec.json.encode(list(runs)).decode(),)))

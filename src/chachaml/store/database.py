@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
@@ -19,9 +19,10 @@ from chachaml.core.errors import (
     StoreError,
     StoreUnavailable,
 )
+from chachaml.store.engine import Db, Sql, too_slow
 from chachaml.store.schema import APPLICATION_ID, Migration, create, place, schema_version, upgrade
 
-__all__ = ["Database", "open_database"]
+__all__ = ["SQLiteDatabase", "open_database"]
 
 _T = TypeVar("_T")
 
@@ -34,7 +35,36 @@ _IDLE = 4
 """Reading connections kept open for the next reader."""
 
 
-class Database:
+class Connection(apsw.Connection):
+    """A connection that knows the functions that searches use."""
+
+    def number_on(self, table: str) -> None:
+        """Do nothing: SQLite always numbers on from the highest there is."""
+
+    def teach(self, patience: float) -> None:
+        """Make ready for a search, whose patterns may take so many seconds together."""
+        from chachaml.core.query import pattern_matches
+        from chachaml.core.query.matching import number_in
+
+        deadline = time.monotonic() + patience
+
+        def matches(*arguments: Any) -> bool:
+            if time.monotonic() > deadline:
+                raise too_slow(patience)
+            return pattern_matches(*arguments)
+
+        def number(*arguments: Any) -> float | None:
+            return number_in(*arguments)
+
+        self.create_scalar_function("text_matches", matches, 3, deterministic=True)
+        self.create_scalar_function("number_in", number, 1, deterministic=True)
+
+    def matching(self, op: str, text: str, pattern: str, rows: Sql) -> Sql:  # noqa: ARG002 - as in `Db`
+        """Return a test that a text meets a pattern."""
+        return f"text_matches('{op}', {text}, ?)", [pattern]
+
+
+class SQLiteDatabase:
     """One store's file: a connection that writes, under a lock, and a few that read.
 
     Readers never wait for the writer, nor it for them. Whatever goes wrong inside `reading` and
@@ -45,20 +75,27 @@ class Database:
         readonly: Whether it can only be read.
     """
 
-    def __init__(self, path: Path, writer: apsw.Connection, *, readonly: bool, immutable: bool) -> None:
+    def __init__(self, path: Path, writer: Connection, *, readonly: bool, immutable: bool) -> None:
         self.path, self.readonly = path, readonly
         self._writer, self._immutable = writer, immutable
         self._lock = threading.Lock()
-        self._idle: list[apsw.Connection] = []
+        self._idle: list[Connection] = []
         self._closed = False
 
-    @contextmanager
-    def writing(self, undone: Callable[[], None]) -> Iterator[apsw.Connection]:
-        """Within it, everything is one transaction, which holds the write lock from its start.
+    def writing(
+        self,
+        work: Callable[[Connection], _T],
+        *,
+        undone: Callable[[], None],
+        again: bool,  # noqa: ARG002 - here it is always known whether a transaction counts
+    ) -> _T:
+        """Return what `work` does within one transaction, which holds the write lock from its start.
 
         Args:
-            undone: Called, still under the lock, when nothing of the transaction stays: the block
+            work: What to do.
+            undone: Called, still under the lock, when nothing of the transaction stays: the work
                 failed, or the commit after it did.
+            again: As in `chachaml.store.engine.Database`.
 
         Raises:
             StoreUnavailable: Read-only, closed, locked for too long, or the disk is full.
@@ -72,16 +109,17 @@ class Database:
             db = self._writer
             db.execute("BEGIN IMMEDIATE")
             try:
-                yield db
+                done = work(db)
                 db.execute("COMMIT")
             except BaseException:
                 undone()
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+            return done
 
     @contextmanager
-    def reading(self) -> Iterator[apsw.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Within it, all queries see the store as it was at the first one.
 
         Raises:
@@ -99,7 +137,7 @@ class Database:
                 self._give(db)
 
     @contextmanager
-    def apart(self, prepare: Callable[[apsw.Connection], None]) -> Iterator[apsw.Connection]:
+    def apart(self, prepare: Callable[[Connection], None]) -> Iterator[Connection]:
         """Within it, there is a connection that reads, prepared for one use and closed after it."""
         with translated(self.path):
             if self._closed:
@@ -110,6 +148,10 @@ class Database:
                 yield db
             finally:
                 db.close()
+
+    def now(self, db: Db) -> int:  # noqa: ARG002 - as in `chachaml.store.engine.Database`
+        """Return the time, in microseconds, by this machine's clock."""
+        return time.time_ns() // 1000
 
     def sync(self) -> None:
         """Return once everything committed so far, by any process, survives a power failure."""
@@ -130,12 +172,12 @@ class Database:
                 self._idle.pop().close()
             self._writer.close()
 
-    def _writable(self) -> apsw.Connection:
+    def _writable(self) -> Connection:
         if self.readonly:
             raise StoreUnavailable(f"{self.path} can only be read", "check its permissions, and its folder's")
         return self._writer
 
-    def _take(self) -> apsw.Connection:
+    def _take(self) -> Connection:
         if self._closed:
             raise StoreUnavailable(f"the store {self.path} was closed", "open it again")
         try:
@@ -143,19 +185,19 @@ class Database:
         except IndexError:
             return self._connect_reader()
 
-    def _connect_reader(self) -> apsw.Connection:
+    def _connect_reader(self) -> Connection:
         if self.readonly:
             return _connect_readonly(self.path, immutable=self._immutable)
         return _connect(str(self.path), apsw.SQLITE_OPEN_READWRITE)
 
-    def _give(self, db: apsw.Connection) -> None:
+    def _give(self, db: Connection) -> None:
         if self._closed or len(self._idle) >= _IDLE:
             db.close()
         else:
             self._idle.append(db)
 
 
-def open_database(path: Path, migrations: Sequence[Migration], *, make: bool) -> Database:
+def open_database(path: Path, migrations: Sequence[Migration], *, make: bool) -> SQLiteDatabase:
     """Open the store at `path`, bringing its schema up to date.
 
     Args:
@@ -180,14 +222,14 @@ def open_database(path: Path, migrations: Sequence[Migration], *, make: bool) ->
         if make and not path.exists():
             place(path, migrations)
         try:
-            return Database(path, _open(path, migrations, make=make), readonly=False, immutable=False)
+            return SQLiteDatabase(path, _open(path, migrations, make=make), readonly=False, immutable=False)
         except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
             if not exists:
                 raise
             return _open_readonly(path, len(migrations))
 
 
-def _open(path: Path, migrations: Sequence[Migration], *, make: bool) -> apsw.Connection:
+def _open(path: Path, migrations: Sequence[Migration], *, make: bool) -> Connection:
     db = _connect(str(path), apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if make else 0))
     try:
         if db.readonly("main"):
@@ -199,7 +241,7 @@ def _open(path: Path, migrations: Sequence[Migration], *, make: bool) -> apsw.Co
     return db
 
 
-def _prepare(db: apsw.Connection, path: Path, migrations: Sequence[Migration], *, make: bool) -> None:
+def _prepare(db: Connection, path: Path, migrations: Sequence[Migration], *, make: bool) -> None:
     # Until it is known to be ours and not too new, closing the connection must not touch the file.
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     found = _patiently(lambda: schema_version(db))
@@ -218,7 +260,7 @@ def _prepare(db: apsw.Connection, path: Path, migrations: Sequence[Migration], *
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
 
 
-def _open_readonly(path: Path, newest: int) -> Database:
+def _open_readonly(path: Path, newest: int) -> SQLiteDatabase:
     log = path.with_name(path.name + "-wal")
     # Without write permission SQLite cannot share a store with a writer; nobody writes if there is no log.
     immutable = not (log.exists() and log.stat().st_size)
@@ -231,7 +273,7 @@ def _open_readonly(path: Path, newest: int) -> Database:
             f"{path} has the schema {found}, this chachaml reads {newest}, and the file cannot be written",
             "open it once where it can be written, or copy it",
         )
-    return Database(path, db, readonly=True, immutable=immutable)
+    return SQLiteDatabase(path, db, readonly=True, immutable=immutable)
 
 
 def _check_header(path: Path, newest: int) -> bool:
@@ -268,8 +310,8 @@ def _check_header(path: Path, newest: int) -> bool:
     return True
 
 
-def _connect(name: str, flags: int) -> apsw.Connection:
-    db = apsw.Connection(name, flags=flags)
+def _connect(name: str, flags: int) -> Connection:
+    db = Connection(name, flags=flags)
     db.set_busy_timeout(int(PATIENCE * 1000))
     # A file from somebody else must not run code of its own.
     db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
@@ -277,7 +319,7 @@ def _connect(name: str, flags: int) -> apsw.Connection:
     return db
 
 
-def _connect_readonly(path: Path, *, immutable: bool) -> apsw.Connection:
+def _connect_readonly(path: Path, *, immutable: bool) -> Connection:
     uri = path.absolute().as_uri() + ("?immutable=1" if immutable else "")
     return _connect(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 

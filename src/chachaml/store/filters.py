@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import time
+import re
 from typing import Any
 
-import apsw
 import msgspec
 
-from chachaml.core.errors import BadValue
 from chachaml.core.query import (
     And,
     Compare,
@@ -23,15 +21,12 @@ from chachaml.core.query import (
     Or,
     Order,
     Value,
-    pattern_matches,
 )
 from chachaml.core.query.matching import number_in, text_of
 from chachaml.core.values import canonical
+from chachaml.store.engine import Db, Sql
 
-__all__ = ["condition", "fast_condition", "joined", "ranked_columns", "teach"]
-
-Sql = tuple[str, list[Any]]
-"""A piece of SQL and what is bound in it."""
+__all__ = ["condition", "fast_condition", "joined", "ranked_columns"]
 
 _FEW = 3000
 """Runs that a comparison may find to be rare."""
@@ -44,7 +39,7 @@ _COLUMNS = {
     "first": "first",
     "min": "min",
     "max": "max",
-    "mean": "sum / finite",
+    "mean": "sum / nullif(finite, 0)",
     "count": "count",
 }
 _PRESENT = {"min": "min IS NOT NULL", "max": "max IS NOT NULL", "mean": "finite > 0"}
@@ -52,7 +47,7 @@ _PRESENT = {"min": "min IS NOT NULL", "max": "max IS NOT NULL", "mean": "finite 
 _ATTRIBUTES = {
     "id": "runs.id",
     "name": "runs.name",
-    "status": "iif(runs.archived IS NULL, runs.status, 'archived')",
+    "status": "CASE WHEN runs.archived IS NULL THEN runs.status ELSE 'archived' END",
     "experiment": "(SELECT name FROM experiments WHERE no = runs.experiment)",
     "created_by": "runs.created_by",
     "parent": "runs.parent",
@@ -60,7 +55,7 @@ _ATTRIBUTES = {
     "error_type": "runs.error_type",
     "started": "runs.started",
     "ended": "runs.ended",
-    "duration": "runs.duration / 1e6",
+    "duration": "CAST(runs.duration AS DOUBLE PRECISION) / 1e6",
     "archived": "(runs.archived IS NOT NULL)",
     **{
         name: f"(SELECT facts ->> '$.\"{name}\"' FROM environments WHERE no = runs.environment)"
@@ -77,26 +72,11 @@ _PARAM_TEXT = """CASE substr(value, 1, 1) WHEN '"' THEN value ->> '$'
 _KEY = "(SELECT no FROM keys WHERE name = ?)"
 
 
-def teach(db: apsw.Connection) -> None:
-    """Give a connection the functions that conditions use; patterns may take `PATIENCE` from now on."""
-    deadline = time.monotonic() + PATIENCE
-
-    def matches(*arguments: Any) -> bool:
-        if time.monotonic() > deadline:
-            raise BadValue(f"the search took longer than {PATIENCE:.0f} seconds", "use a narrower filter")
-        return pattern_matches(*arguments)
-
-    def number(*arguments: Any) -> float | None:
-        return number_in(*arguments)
-
-    db.create_scalar_function("text_matches", matches, 3, deterministic=True)
-    db.create_scalar_function("number_in", number, 1, deterministic=True)
-
-
-def condition(expression: Expression, *, opposite: bool = False, each: bool = False) -> Sql:
+def condition(db: Db, expression: Expression, *, opposite: bool = False, each: bool = False) -> Sql:
     """Return what a row of ``runs`` must meet, or not; never NULL.
 
     Args:
+        db: A connection that reads, which was told how long patterns may take.
         expression: What to meet.
         opposite: Whether not to.
         each: Look at every run by itself, which is best when few are looked at; otherwise all runs that
@@ -105,34 +85,34 @@ def condition(expression: Expression, *, opposite: bool = False, each: bool = Fa
     match expression:
         case And(parts) | Or(parts):
             word = " AND " if isinstance(expression, And) is not opposite else " OR "
-            return _joined_by(word, [condition(part, opposite=opposite, each=each) for part in parts])
+            return _joined_by(word, [condition(db, part, opposite=opposite, each=each) for part in parts])
         case Not(part):
-            return condition(part, opposite=not opposite, each=each)
+            return condition(db, part, opposite=not opposite, each=each)
         case IsNull(field):
             return _lacks(field, opposite, each)
         case IsNan() | Compare() | In():
-            return _has(expression.field, _test(expression), opposite, each)
+            return _has(expression.field, _test(db, expression), opposite, each)
 
 
-def fast_condition(db: apsw.Connection, expression: Expression) -> Sql:
+def fast_condition(db: Db, expression: Expression) -> Sql:
     """Return the condition for a search of all runs: the rarest comparison, if one is rare, lists them."""
     parts = expression.parts if isinstance(expression, And) else ()
     counts = {number: count for number, part in enumerate(parts) if (count := _few(db, part)) is not None}
     if not counts:
-        return condition(expression)
+        return condition(db, expression)
     rarest = min(counts, key=lambda number: counts[number])
-    pieces = [condition(part, each=number != rarest) for number, part in enumerate(parts)]
+    pieces = [condition(db, part, each=number != rarest) for number, part in enumerate(parts)]
     return _joined_by(" AND ", [pieces.pop(rarest), *pieces])
 
 
-def _few(db: apsw.Connection, part: Expression) -> int | None:
+def _few(db: Db, part: Expression) -> int | None:
     """Return how many runs meet a comparison that an index finds; None for another, and for many."""
     if not isinstance(part, (Compare, In)) or part.field.kind == "attribute":
         return None
     if isinstance(part, Compare) and part.op in ("!=", "like", "ilike", "~"):
         return None
-    found, values = _holders(part.field, _test(part))
-    count: int = db.execute(f"SELECT count(*) FROM (SELECT 1 {found} LIMIT {_FEW})", values).get
+    found, values = _holders(part.field, _test(db, part))
+    count: int = db.execute(f"SELECT count(*) FROM (SELECT 1 {found} LIMIT {_FEW}) AS few", values).get
     return count if count < _FEW else None
 
 
@@ -160,7 +140,7 @@ def _has(field: Field, test: Sql, opposite: bool, each: bool) -> Sql:
 def _lacks(field: Field, opposite: bool, each: bool) -> Sql:
     if field.kind == "attribute":
         return f"{_ATTRIBUTES[field.key]} IS {'NOT ' if opposite else ''}NULL", []
-    text, values = _among(_holders(field, ("1", [])), each)
+    text, values = _among(_holders(field, ("TRUE", [])), each)
     return text if opposite else f"NOT ({text})", values
 
 
@@ -168,7 +148,7 @@ def _holders(field: Field, test: Sql) -> Sql:
     """Return where the runs are that have a key and whose value there meets `test`."""
     if field.kind == "dataset":
         return f"FROM datasets WHERE ({test[0]})", test[1]
-    there = _PRESENT.get(field.part, "1") if field.kind == "metric" else "1"
+    there = _PRESENT.get(field.part, "TRUE") if field.kind == "metric" else "TRUE"
     return f"FROM {_table(field)} WHERE key = {_KEY} AND {there} AND ({test[0]})", [field.key, *test[1]]
 
 
@@ -179,6 +159,13 @@ def _among(holders: Sql, each: bool) -> Sql:
     return f"runs.no IN (SELECT run {found})", values
 
 
+def _rows(field: Field) -> Sql:
+    """Return where all values of a field are."""
+    if field.kind in ("attribute", "dataset"):
+        return "FROM runs" if field.kind == "attribute" else "FROM datasets", []
+    return f"FROM {_table(field)} WHERE key = {_KEY}", [field.key]
+
+
 def _table(field: Field) -> str:
     return {"metric": "series", "param": "params", "tag": "tags"}[field.kind]
 
@@ -186,23 +173,23 @@ def _table(field: Field) -> str:
 # tests of a value -----------------------------------------------------------------------------------
 
 
-def _test(found: IsNan | Compare | In) -> Sql:
+def _test(db: Db, found: IsNan | Compare | In) -> Sql:
     field = found.field
     if isinstance(found, IsNan):
         if field.kind == "metric":
             return f"{_COLUMNS[field.part]} IS NULL", []
-        return f"value = {_NAN}" if field.kind == "param" else "0", []
+        return f"value = {_NAN}" if field.kind == "param" else "FALSE", []
     if isinstance(found, In):
         if field.type == "text":
             return _one_of(field, found.values)
-        return _joined_by(" OR ", [_compare(field, "=", value) for value in found.values])
-    return _compare(field, found.op, found.value)
+        return _joined_by(" OR ", [_compare(db, field, "=", value) for value in found.values])
+    return _compare(db, field, found.op, found.value)
 
 
-def _compare(field: Field, op: str, value: Any) -> Sql:
+def _compare(db: Db, field: Field, op: str, value: Any) -> Sql:
     """Return a test that is never NULL."""
     if op in ("like", "ilike", "~"):
-        return f"text_matches('{op}', {_text(field)}, ?)", [str(value)]
+        return db.matching(op, _text(field), str(value), _rows(field))
     if field.kind == "dataset":
         return f"{_text(field)} {op} ?", [value]
     if field.kind == "attribute":
@@ -228,7 +215,7 @@ def _compare_text(field: Field, op: str, value: str) -> Sql:
         return f"value {op} ?", [value]
     number = number_in(value)
     if number is not None:
-        unequal = int(op == "!=")  # which NaN is to everything
+        unequal = "TRUE" if op == "!=" else "FALSE"  # which NaN is to everything
         nan = f"WHEN value = {_NAN} THEN {unequal}"
         text = f"CASE WHEN number IS NOT NULL THEN number {op} ? {nan} ELSE {_text(field)} {op} ? END"
         return text, [number, value]
@@ -283,27 +270,28 @@ def ranked_columns(number: int, order: Order) -> tuple[str, str, str]:
     if field.kind == "attribute":
         expression = _ATTRIBUTES[field.key]
         if field.type == "text":
-            return f"iif({expression} IS NULL, 3, 1)", "0.0", f"coalesce({expression}, '')"
-        return f"iif({expression} IS NULL, 3, 0)", f"coalesce({expression}, 0.0)", "''"
+            return _if(f"{expression} IS NULL", 3, 1), "0.0", f"coalesce({expression}, '')"
+        if field.type == "flag":
+            return _if(f"{expression} IS NULL", 3, 0), _if(expression, 1.0, 0.0), "''"
+        return _if(f"{expression} IS NULL", 3, 0), f"coalesce({expression}, 0)", "''"
     if field.kind == "metric":
         there = _qualified(_PRESENT.get(field.part, "run IS NOT NULL"), table)
         value = _qualified(_COLUMNS[field.part], table)
-        number_or_nan = f"iif({value} IS NULL, 2, 0)"
-        shown = f"iif(coalesce({there}, 0), coalesce({value}, 0.0), 0.0)"
-        return f"iif(coalesce({there}, 0), {number_or_nan}, 3)", shown, "''"
+        number_or_nan = _if(f"{value} IS NULL", 2, 0)
+        shown = _if(there, f"coalesce({value}, 0.0)", 0.0)
+        return _if(there, number_or_nan, 3), shown, "''"
     if field.kind == "tag":
-        return f"iif({table}.run IS NULL, 3, 1)", "0.0", f"coalesce({table}.value, '')"
+        return _if(f"{table}.run IS NULL", 3, 1), "0.0", f"coalesce({table}.value, '')"
     kind = f"CASE WHEN {table}.run IS NULL THEN 3 WHEN {table}.number IS NOT NULL THEN 0"
     kind += f" WHEN {table}.value = {_NAN} THEN 2 ELSE 1 END"
     text = _PARAM_TEXT.replace("value", f"{table}.value")
     plain = f"{table}.number IS NULL AND {table}.run IS NOT NULL AND {table}.value != {_NAN}"
-    return kind, f"coalesce({table}.number, 0.0)", f"iif({plain}, {text}, '')"
+    return kind, f"coalesce({table}.number, 0.0)", _if(plain, text, "''")
+
+
+def _if(test: str, yes: object, no: object) -> str:
+    return f"CASE WHEN {test} THEN {yes} ELSE {no} END"
 
 
 def _qualified(expression: str, table: str) -> str:
-    return " ".join(
-        f"{table}.{word}"
-        if word in ("last", "first", "min", "max", "sum", "finite", "count", "run")
-        else word
-        for word in expression.split()
-    )
+    return re.sub(r"\b(last|first|min|max|sum|finite|count|run)\b", rf"{table}.\1", expression)

@@ -6,15 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import apsw
 import msgspec
 from msgspec.structs import replace
 
 from chachaml.core.errors import BadValue
 from chachaml.core.model import Page, RunQuery, RunRow
 from chachaml.core.query import And, Expression, Field, IsNull, Not, Order, Ranks
+from chachaml.store import filters
 from chachaml.store.cursors import Position, page_end, parse_page_end
-from chachaml.store.filters import Sql, condition, fast_condition, joined, ranked_columns, teach
+from chachaml.store.engine import Db, Rows, Sql
+from chachaml.store.filters import condition, fast_condition, joined, ranked_columns
 from chachaml.store.reads import filled
 from chachaml.store.rows import RUN, run_of
 
@@ -51,7 +52,7 @@ _TESTS = {
 """By field of a query, the one that fewest runs meet first."""
 
 
-def find_runs(db: apsw.Connection, query: RunQuery) -> Page:
+def find_runs(db: Db, query: RunQuery) -> Page:
     """Return one page of the runs that match.
 
     Raises:
@@ -63,7 +64,7 @@ def find_runs(db: apsw.Connection, query: RunQuery) -> Page:
     return Page(tuple(rows), page_end(page[-1].position) if len(found) > len(page) else "")
 
 
-def found_runs(db: apsw.Connection, query: RunQuery) -> list[Found]:
+def found_runs(db: Db, query: RunQuery) -> list[Found]:
     """Return one run more than asked for, with their numbers and ranks, in order.
 
     Raises:
@@ -73,7 +74,7 @@ def found_runs(db: apsw.Connection, query: RunQuery) -> list[Found]:
         raise BadValue(f"limit must be 1 or more, not {query.limit}")
     behind = parse_page_end(query.cursor, len(query.order)) if query.cursor else None
     if query.filter or query.order:
-        teach(db)
+        db.teach(filters.PATIENCE)
     if not query.order:
         return _by_time(db, query, behind)
     if _is_indexed(query.order):
@@ -81,9 +82,9 @@ def found_runs(db: apsw.Connection, query: RunQuery) -> list[Found]:
     return _by_ranks(db, query, behind, query.limit + 1)
 
 
-def count_runs(db: apsw.Connection, query: RunQuery) -> int:
+def count_runs(db: Db, query: RunQuery) -> int:
     """Return how many runs match."""
-    teach(db)
+    db.teach(filters.PATIENCE)
     wanted = _all_conditions(db, query)
     count: int = db.execute(f"SELECT count(*) FROM runs {_where(wanted)}", wanted[1]).get
     return count
@@ -112,7 +113,7 @@ def _conditions(query: RunQuery) -> tuple[str, list[Any]]:
     return " AND ".join(tests), values
 
 
-def _all_conditions(db: apsw.Connection, query: RunQuery) -> Sql:
+def _all_conditions(db: Db, query: RunQuery) -> Sql:
     """Return what runs must meet, filter and all."""
     filtered = [] if query.filter is None else [fast_condition(db, query.filter)]
     return _every(_conditions(query), *filtered)
@@ -130,14 +131,14 @@ def _where(condition: Sql) -> str:
 # by time --------------------------------------------------------------------------------------------
 
 
-def _by_time(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[Found]:
+def _by_time(db: Db, query: RunQuery, behind: Position | None) -> list[Found]:
     """Return one run more than asked for, newest first."""
     after = ("(runs.started, runs.id) < (?, ?)", [*behind[1:]]) if behind else ("", list[Any]())
     if query.filter is None:
         return _newest(db, _every(_conditions(query), after), query.limit + 1)
     within = _every(_conditions(query), after)
     near = f"SELECT no FROM runs {_where(within)} {_NEWEST_FIRST} LIMIT {_NEAR}"
-    one_by_one = _every((f"runs.no IN ({near})", within[1]), condition(query.filter, each=True))
+    one_by_one = _every((f"runs.no IN ({near})", within[1]), condition(db, query.filter, each=True))
     found = _newest(db, one_by_one, query.limit + 1)
     if len(found) > query.limit:
         return found
@@ -147,7 +148,7 @@ def _by_time(db: apsw.Connection, query: RunQuery, behind: Position | None) -> l
 _NEWEST_FIRST = "ORDER BY runs.started DESC, runs.id DESC"
 
 
-def _newest(db: apsw.Connection, condition: Sql, wanted: int) -> list[Found]:
+def _newest(db: Db, condition: Sql, wanted: int) -> list[Found]:
     """Return the newest runs; their wide rows are read once it is known which they are."""
     which = f"SELECT no FROM runs {_where(condition)} {_NEWEST_FIRST} LIMIT ?"
     rows = db.execute(
@@ -160,7 +161,7 @@ def _newest(db: apsw.Connection, condition: Sql, wanted: int) -> list[Found]:
 
 
 def _by_ranks(
-    db: apsw.Connection, query: RunQuery, behind: Position | None, wanted: int, also: Sql = ("", [])
+    db: Db, query: RunQuery, behind: Position | None, wanted: int, also: Sql = ("", [])
 ) -> list[Found]:
     """Return so many runs in order, looking at all that match."""
     joins, values = joined(query.order)
@@ -177,9 +178,9 @@ def _by_ranks(
         ("id", True),
     ]
     order = ", ".join(f"{name} {'DESC' if down else 'ASC'}" for name, down in keys)
-    beyond, last = _beyond(keys, behind) if behind else ("1", [])
+    beyond, last = _beyond(keys, behind) if behind else ("TRUE", [])
     ranks = ", ".join(f"r{place}" for place in range(len(columns)))
-    text = f"SELECT no, {ranks} FROM ({inner} {_where(tests)}) WHERE {beyond}"
+    text = f"SELECT no, {ranks} FROM ({inner} {_where(tests)}) AS ranked WHERE {beyond}"
     rows = list(db.execute(f"{text} ORDER BY {order} LIMIT ?", [*values, *tests[1], *last, wanted]))
     runs = _runs(db, [row[0] for row in rows])
     return [Found(_ranks(row[1:]), row[0], runs[row[0]]) for row in rows]
@@ -200,7 +201,7 @@ def _ranks(row: Sequence[Any]) -> Ranks:
     return tuple((row[at], float(row[at + 1]), row[at + 2]) for at in range(0, len(row), 3))
 
 
-def _runs(db: apsw.Connection, numbers: Sequence[int]) -> dict[int, RunRow]:
+def _runs(db: Db, numbers: Sequence[int]) -> dict[int, RunRow]:
     query = f"SELECT {RUN} FROM runs WHERE no IN (SELECT value FROM json_each(?))"
     return dict(run_of(row) for row in db.execute(query, (_json(numbers),)))
 
@@ -219,7 +220,7 @@ def _is_indexed(order: tuple[Order, ...]) -> bool:
     )
 
 
-def _by_metric(db: apsw.Connection, query: RunQuery, behind: Position | None) -> list[Found]:
+def _by_metric(db: Db, query: RunQuery, behind: Position | None) -> list[Found]:
     """Return one run more than asked for: first those with a number, from the index, then the others."""
     (order,), wanted = query.order, query.limit + 1
     needed, rest = _without_presence(query.filter, order.field)
@@ -246,9 +247,7 @@ def _without_presence(filter: Expression | None, field: Field) -> tuple[bool, Ex
     return needed, None if not rest else rest[0] if len(rest) == 1 else And(rest)
 
 
-def _best(
-    db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, wanted: int
-) -> list[Found]:
+def _best(db: Db, query: RunQuery, order: Order, behind: Position | None, wanted: int) -> list[Found]:
     """Return so many runs by (value, start, id), or all."""
     cut = wanted + _SPARE
     while True:
@@ -259,12 +258,10 @@ def _best(
         cut *= 8
 
 
-def _best_near(
-    db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, wanted: int
-) -> list[Found]:
+def _best_near(db: Db, query: RunQuery, order: Order, behind: Position | None, wanted: int) -> list[Found]:
     """Return so many runs by (value, start, id), or the fewer that meet the filter among the first."""
     assert query.filter is not None  # noqa: S101 - for the type checker
-    met, values = condition(query.filter, each=True)
+    met, values = condition(db, query.filter, each=True)
     rows = list(_extremes(db, replace(query, filter=None), order, behind, _NEAR))
     near = f"SELECT no FROM runs WHERE no IN (SELECT value FROM json_each(?)) AND ({met})"
     kept = {no for (no,) in db.execute(near, [_json([no for _, _, no in rows]), *values])}
@@ -273,9 +270,7 @@ def _best_near(
     return _sorted(db, good[:cut], order, behind, whole=whole)[:wanted]
 
 
-def _extremes(
-    db: apsw.Connection, query: RunQuery, order: Order, behind: Position | None, cut: int
-) -> apsw.Cursor:
+def _extremes(db: Db, query: RunQuery, order: Order, behind: Position | None, cut: int) -> Rows:
     """Return value, start and number of so many runs, best first, from where the last page ended."""
     column, way = order.field.part, "DESC" if order.descending else "ASC"
     tests: list[Sql] = [
@@ -298,7 +293,7 @@ def _extremes(
 
 
 def _sorted(
-    db: apsw.Connection,
+    db: Db,
     rows: list[tuple[float, int, int]],
     order: Order,
     behind: Position | None,

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import apsw
 import msgspec
 from msgspec.structs import replace
 
@@ -15,13 +14,14 @@ from chachaml.core.errors import NotFound
 from chachaml.core.model import RunRow, Summary
 from chachaml.core.values import parse
 from chachaml.store.artifacts import artifacts_of, datasets_of
+from chachaml.store.engine import Db
 from chachaml.store.protocol import Feed, FeedRow
 from chachaml.store.rows import RUN, SUMMARY, run_of, summary_of
 
 __all__ = ["bare_runs", "changes_since", "filled", "get_run", "keys", "numbers"]
 
 
-def keys(db: apsw.Connection) -> dict[str, list[str]]:
+def keys(db: Db) -> dict[str, list[str]]:
     """Return the keys that any run has, sorted, by what has them."""
     query = "SELECT name FROM keys WHERE EXISTS (SELECT 1 FROM {} WHERE key = keys.no) ORDER BY name"
     tables = {"metric": "series", "param": "params", "tag": "tags"}
@@ -35,7 +35,7 @@ def _json(numbers: list[int]) -> str:
 # runs ---------------------------------------------------------------------------------------------
 
 
-def numbers(db: apsw.Connection, run: str, key: str) -> tuple[int, int | None]:
+def numbers(db: Db, run: str, key: str) -> tuple[int, int | None]:
     """Return the numbers of a run and of a key, None for one that nothing has.
 
     Raises:
@@ -48,7 +48,7 @@ def numbers(db: apsw.Connection, run: str, key: str) -> tuple[int, int | None]:
     return found
 
 
-def get_run(db: apsw.Connection, run: str) -> RunRow:
+def get_run(db: Db, run: str) -> RunRow:
     """Return a run with everything that belongs to it.
 
     Raises:
@@ -68,7 +68,7 @@ def get_run(db: apsw.Connection, run: str) -> RunRow:
     )
 
 
-def bare_runs(db: apsw.Connection, runs: Sequence[str]) -> dict[str, RunRow]:
+def bare_runs(db: Db, runs: Sequence[str]) -> dict[str, RunRow]:
     """Return by id those of some runs that there are, without what belongs to them."""
     query = f"SELECT {RUN} FROM runs WHERE id IN (SELECT value FROM json_each(?))"
     wanted = msgspec.json.encode(list(runs)).decode()
@@ -82,9 +82,7 @@ def _no_run(run: str) -> NotFound:
 # what belongs to runs -----------------------------------------------------------------------------
 
 
-def filled(
-    db: apsw.Connection, found: Sequence[tuple[int, RunRow]], *, with_values: bool
-) -> Iterator[RunRow]:
+def filled(db: Db, found: Sequence[tuple[int, RunRow]], *, with_values: bool) -> Iterator[RunRow]:
     """Yield runs, given with their numbers, with their tags, and with params and metrics if asked for."""
     tags: dict[int, dict[str, str]] = {no: {} for no, _ in found}
     wanted = (_json(list(tags)),)
@@ -105,9 +103,10 @@ def filled(
         yield replace(row, tags=tags[no], params=params[no], metrics=metrics[no], environment=about)
 
 
-def _environments(db: apsw.Connection, wanted: tuple[str]) -> dict[int, dict[str, Any]]:
+def _environments(db: Db, wanted: tuple[str]) -> dict[int, dict[str, Any]]:
     """Return the facts of some runs; those who share an environment share the dict."""
-    query = "SELECT no, environment FROM runs WHERE no IN (SELECT value FROM json_each(?)) AND environment"
+    query = """SELECT no, environment FROM runs
+        WHERE environment IS NOT NULL AND no IN (SELECT value FROM json_each(?))"""
     of_runs = dict(db.execute(query, wanted))
     query = "SELECT no, facts FROM environments WHERE no IN (SELECT value FROM json_each(?))"
     which = (_json(list(set(of_runs.values()))),)
@@ -123,16 +122,20 @@ def _belonging(table: str, columns: str) -> str:
     )
 
 
-def changes_since(db: apsw.Connection, cursor: int, limit: int) -> Feed:
+def changes_since(db: Db, cursor: int, limit: int) -> Feed:
     """Return the batches applied after `cursor`, oldest first."""
-    query = """SELECT cursor, time, runs.id FROM
-        (SELECT * FROM feed WHERE cursor > ? ORDER BY cursor LIMIT ?) AS batches
-        LEFT JOIN json_each(batches.runs) AS touched
-        LEFT JOIN (SELECT no, id FROM runs UNION ALL SELECT no, id FROM tombstones) AS runs
-        ON runs.no = touched.value
-        ORDER BY cursor, touched.key"""
-    batches: dict[int, tuple[int, list[str]]] = {}
-    for at, time, run in db.execute(query, (cursor, limit)):
-        batches.setdefault(at, (time, []))[1].extend([run] if run is not None else [])
-    rows = tuple(FeedRow(at, time, tuple(runs)) for at, (time, runs) in batches.items())
+    query = "SELECT cursor, time, runs FROM feed WHERE cursor > ? ORDER BY cursor LIMIT ?"
+    batches = [
+        (at, time, msgspec.json.decode(runs, type=list[int]))
+        for at, time, runs in db.execute(query, (cursor, limit))
+    ]
+    touched = _json(list({no for _, _, numbers in batches for no in numbers}))
+    ids: dict[int, str] = {}
+    for table in ("runs", "tombstones") if batches else ():
+        ids.update(
+            db.execute(f"SELECT no, id FROM {table} WHERE no IN (SELECT value FROM json_each(?))", (touched,))
+        )
+    rows = tuple(
+        FeedRow(at, time, tuple(ids[no] for no in numbers if no in ids)) for at, time, numbers in batches
+    )
     return Feed(rows, rows[-1].cursor if rows else cursor)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
 from chachaml.core.changes import (
@@ -19,16 +19,20 @@ from chachaml.core.changes import (
 )
 from chachaml.core.model import ModelRow, MoveRow, VersionRow
 from chachaml.core.registering import may_alias, may_delete, may_move, moved
+from chachaml.store.engine import Db
+from chachaml.store.rows import replacing
 
 __all__ = ["apply", "models", "moves", "versions"]
 
 _VERSION = """version, versions.id, run, artifact, digest, size, content_type, format, signature, stage,
 versions.description, versions.tags, about, versions.created, versions.created_by"""
 
+_SET_ALIAS = replacing("aliases", "model, alias, version", "model, alias")
+
 _json = msgspec.json.Encoder().encode
 
 
-def apply(db: apsw.Connection, change: RegistryChange) -> str:
+def apply(db: Db, change: RegistryChange) -> str:
     """Make a change to the registry; return why not ('' if it was made)."""
     if isinstance(change, VersionRegistered):
         return _register(db, change)
@@ -47,12 +51,12 @@ def apply(db: apsw.Connection, change: RegistryChange) -> str:
     raise TypeError(f"{type(change).__name__} is no change of the registry")
 
 
-def _stages(db: apsw.Connection, model: int) -> dict[int, Stage]:
+def _stages(db: Db, model: int) -> dict[int, Stage]:
     return dict(db.execute("SELECT version, stage FROM versions WHERE model = ?", (model,)))
 
 
 def _tell(
-    db: apsw.Connection,
+    db: Db,
     change: RegistryChange,
     version: int | None,
     what: str,
@@ -70,7 +74,7 @@ def _tell(
 # writing ------------------------------------------------------------------------------------------
 
 
-def _register(db: apsw.Connection, change: VersionRegistered) -> str:
+def _register(db: Db, change: VersionRegistered) -> str:
     query = """SELECT digest, size, content_type, format, signature FROM artifacts
         WHERE name = ? AND run = (SELECT no FROM runs WHERE id = ?)"""
     kept = db.execute(query, (change.artifact, change.run)).fetchone()
@@ -78,7 +82,7 @@ def _register(db: apsw.Connection, change: VersionRegistered) -> str:
         return f"the run has no artifact {change.artifact!r}"
     made = (change.model, change.model_description, "", "{}", change.time, change.by)
     insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
-        VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET newest = newest + 1
+        VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET newest = models.newest + 1
         RETURNING no, newest"""
     model, version = next(db.execute(insert, made))
     about = (change.description, _json(change.tags).decode(), change.about or "{}", change.time, change.by)
@@ -89,7 +93,7 @@ def _register(db: apsw.Connection, change: VersionRegistered) -> str:
     return ""
 
 
-def _move(db: apsw.Connection, model: int, change: StageMoved) -> str:
+def _move(db: Db, model: int, change: StageMoved) -> str:
     if why := may_move(_stages(db, model), change):
         return why
     _set_stages(db, model, change.version, change.stage, change)
@@ -97,7 +101,7 @@ def _move(db: apsw.Connection, model: int, change: StageMoved) -> str:
 
 
 def _set_stages(
-    db: apsw.Connection, model: int, version: int, stage: Stage, change: StageMoved | VersionRegistered
+    db: Db, model: int, version: int, stage: Stage, change: StageMoved | VersionRegistered
 ) -> None:
     """Move one version, and those that have to make room; which go first."""
     stages = _stages(db, model)
@@ -107,7 +111,7 @@ def _set_stages(
             _tell(db, change, no, "stage", stages[no], new)
 
 
-def _alias(db: apsw.Connection, model: int, change: AliasMoved) -> str:
+def _alias(db: Db, model: int, change: AliasMoved) -> str:
     if why := may_alias(_stages(db, model), change):
         return why
     before = db.execute(
@@ -118,7 +122,7 @@ def _alias(db: apsw.Connection, model: int, change: AliasMoved) -> str:
     if change.version is None:
         db.execute("DELETE FROM aliases WHERE model = ? AND alias = ?", (model, change.alias))
     else:
-        db.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", (model, change.alias, change.version))
+        db.execute(_SET_ALIAS, (model, change.alias, change.version))
     about = change.version if change.version is not None else before
     _tell(db, change, about, "alias", _text(before), _text(change.version), change.alias)
     return ""
@@ -128,7 +132,7 @@ def _text(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-def _describe(db: apsw.Connection, model: int, change: ModelDescribed) -> str:
+def _describe(db: Db, model: int, change: ModelDescribed) -> str:
     table, where, values = "models", "no = ?", (model,)
     if change.version is not None:
         if change.version not in _stages(db, model):
@@ -151,7 +155,7 @@ def _describe(db: apsw.Connection, model: int, change: ModelDescribed) -> str:
     return ""
 
 
-def _delete(db: apsw.Connection, model: int, change: ModelDeleted) -> str:
+def _delete(db: Db, model: int, change: ModelDeleted) -> str:
     if why := may_delete(_stages(db, model), change):
         return why
     only = "" if change.version is None else " AND version = :version"
@@ -167,7 +171,7 @@ def _delete(db: apsw.Connection, model: int, change: ModelDeleted) -> str:
 # reading ------------------------------------------------------------------------------------------
 
 
-def models(db: apsw.Connection) -> list[ModelRow]:
+def models(db: Db) -> list[ModelRow]:
     """Return all models, by name."""
     aliases: dict[int, dict[str, int]] = {}
     for model, alias, version in db.execute("SELECT model, alias, version FROM aliases ORDER BY alias"):
@@ -184,24 +188,28 @@ def models(db: apsw.Connection) -> list[ModelRow]:
     return found
 
 
-def versions(db: apsw.Connection, model: str | None, run: str | None, number: int | None) -> list[VersionRow]:
+def versions(db: Db, model: str | None, run: str | None, number: int | None) -> list[VersionRow]:
     """Return versions by model, then ascending: of a model, of what a run logged, of a number, or all."""
     wanted = {"name": model, "run": run, "version": number}
     values = {column: value for column, value in wanted.items() if value is not None}
-    which = " AND ".join(f"{column} = :{column}" for column in values) or "1"
-    query = f"""SELECT name, {_VERSION}, (SELECT json_group_array(alias) FROM aliases
-        WHERE aliases.model = models.no AND aliases.version = versions.version)
-        FROM versions JOIN models ON models.no = versions.model WHERE {which} ORDER BY name, version"""
-    return [_version(row) for row in db.execute(query, values)]
+    which = " AND ".join(f"{column} = :{column}" for column in values) or "TRUE"
+    query = f"""SELECT models.no, name, {_VERSION} FROM versions JOIN models ON models.no = versions.model
+        WHERE {which} ORDER BY name, version"""
+    found = db.execute(query, values).fetchall()
+    aliases: dict[tuple[int, int], list[str]] = {}
+    if found:
+        for no, alias, version in db.execute("SELECT model, alias, version FROM aliases ORDER BY alias"):
+            aliases.setdefault((no, version), []).append(alias)
+    return [_version(row, aliases.get((no, row[1]), ())) for no, *row in found]
 
 
-def _version(row: tuple[Any, ...]) -> VersionRow:
-    fields = dict(zip(VersionRow.__struct_fields__, row, strict=True))
-    decoded = {name: msgspec.json.decode(fields[name]) for name in ("tags", "about", "aliases")}
-    return VersionRow(**{**fields, **decoded, "aliases": tuple(sorted(decoded["aliases"]))})
+def _version(row: Sequence[Any], aliases: Sequence[str]) -> VersionRow:
+    fields = dict(zip(VersionRow.__struct_fields__, (*row, aliases), strict=True))
+    decoded = {name: msgspec.json.decode(fields[name]) for name in ("tags", "about")}
+    return VersionRow(**{**fields, **decoded, "aliases": tuple(aliases)})
 
 
-def moves(db: apsw.Connection, model: str, version: int | None, limit: int) -> list[MoveRow]:
+def moves(db: Db, model: str, version: int | None, limit: int) -> list[MoveRow]:
     """Return what was done to a model, or to one version of it, newest first."""
     only = "" if version is None else " AND version = :version"
     query = f"""SELECT no, time, by, model, version, what, key, before, after, comment FROM moves

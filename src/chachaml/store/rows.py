@@ -1,4 +1,5 @@
 """Between rows of SQL and structs: the columns, in one order, and what NULL means in them."""
+# ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from msgspec.structs import astuple
 
 from chachaml.core.changes import RunError
 from chachaml.core.model import RunRow, Summary
+from chachaml.store.engine import Db
 
-__all__ = ["RUN", "SUMMARY", "number_of", "row_of", "run_of", "summary_of"]
+__all__ = ["RUN", "SUMMARY", "next_run", "number_of", "replacing", "row_of", "run_of", "summary_of"]
 
 RUN = """runs.no, runs.id, (SELECT name FROM experiments WHERE no = runs.experiment), runs.name, runs.status,
 runs.started, runs.created_by, runs.ended, runs.duration, runs.parent, runs.archived,
@@ -77,6 +79,21 @@ def summary_of(row: Any) -> Summary:
 def columns_of(summary: Summary) -> tuple[Any, ...]:
     """Return a summary as the columns of `SUMMARY`; NaN becomes NULL."""
     return astuple(summary)
+
+
+def replacing(table: str, columns: str, keys: str) -> str:
+    """Return the statement that adds a row, or puts it in the place of the one with the same keys."""
+    names = [name.strip() for name in columns.split(",")]
+    kept = [name.strip() for name in keys.split(",")]
+    new = ", ".join(f"{name} = excluded.{name}" for name in names if name not in kept)
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {new}"
+
+
+def next_run(db: Db) -> int:
+    """Return a number that no run has, nor had."""
+    highest = [db.execute(f"SELECT max(no) FROM {table}").get for table in ("runs", "tombstones")]
+    return max(no or 0 for no in highest) + 1
 
 
 def number_of(value: str) -> float | None:

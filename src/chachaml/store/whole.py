@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import apsw
 import msgspec
 from msgspec.structs import replace
 
 from chachaml.core.changes import Conflicted
 from chachaml.core.model import ArtifactRow, ConsoleRow, DatasetRow, StepRow, WholeRun
+from chachaml.store.engine import Db
 from chachaml.store.reads import filled
 from chachaml.store.rows import RUN, run_of
 
@@ -20,7 +20,7 @@ __all__ = ["whole_runs"]
 _T = TypeVar("_T")
 
 
-def whole_runs(db: apsw.Connection, runs: Sequence[str]) -> list[WholeRun]:
+def whole_runs(db: Db, runs: Sequence[str]) -> list[WholeRun]:
     """Return the runs of some ids, in that order."""
     query = f"SELECT {RUN} FROM runs WHERE id IN (SELECT value FROM json_each(?))"
     found = {row.id: (no, row) for no, row in map(run_of, db.execute(query, (_array(runs),)))}

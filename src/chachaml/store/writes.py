@@ -9,7 +9,6 @@ from itertools import chain
 from struct import iter_unpack
 from typing import Any
 
-import apsw
 import msgspec
 
 from chachaml.core.changes import (
@@ -51,7 +50,8 @@ from chachaml.core.rules import (
 )
 from chachaml.store import access, alarms, captured, copies, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
-from chachaml.store.rows import RUN, SUMMARY, columns_of, number_of, row_of, run_of, summary_of
+from chachaml.store.engine import Db
+from chachaml.store.rows import RUN, SUMMARY, columns_of, next_run, number_of, row_of, run_of, summary_of
 from chachaml.store.steps import set_step
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
 
@@ -92,7 +92,7 @@ class Names:
         self._keys.clear()
         self._experiments.clear()
 
-    def key(self, db: apsw.Connection, name: str) -> int:
+    def key(self, db: Db, name: str) -> int:
         """Return the number of a key, given one if it is new."""
         if (no := self._keys.get(name)) is None:
             if len(self._keys) >= self._MOST:
@@ -103,7 +103,7 @@ class Names:
             self._keys[name] = no
         return no
 
-    def experiment(self, db: apsw.Connection, name: str, time: int) -> int:
+    def experiment(self, db: Db, name: str, time: int) -> int:
         """Return the number of an experiment, made at `time` if it is new."""
         if (no := self._experiments.get(name)) is None:
             no = db.execute("SELECT no FROM experiments WHERE name = ?", (name,)).get
@@ -131,7 +131,7 @@ class Writes:
         journal: Number and id of the journal that says so; (0, "") for a command.
     """
 
-    def __init__(self, db: apsw.Connection, names: Names, journal: tuple[int, str]) -> None:
+    def __init__(self, db: Db, names: Names, journal: tuple[int, str]) -> None:
         self._db, self._names = db, names
         self._journal, self._journal_id = journal
         self._runs: dict[str, _Run] = {}
@@ -259,8 +259,7 @@ class Writes:
             self._add(*run_of(row))
         if unknown := ids - self._runs.keys():
             self._deleted = set(corrections.deleted(self._db, list(unknown)))
-        highest = "SELECT max(coalesce((SELECT max(no) FROM runs), 0), coalesce(max(no), 0)) FROM tombstones"
-        self._next = self._db.execute(highest).get + 1
+        self._next = next_run(self._db)
 
     def _add(self, no: int, row: RunRow) -> _Run:
         run = self._runs[row.id] = _Run(no, row, saved=row)
@@ -318,7 +317,9 @@ class Writes:
         self._save_runs()
         _insert(self._db, "INSERT INTO params", self._new_params)
         kept = [(*cell, value) for cell, value in self._tags.items() if value is not None]
-        _insert(self._db, "INSERT OR REPLACE INTO tags", kept)
+        _insert(
+            self._db, "INSERT INTO tags", kept, "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value"
+        )
         gone = [cell for cell, value in self._tags.items() if value is None]
         self._db.executemany("DELETE FROM tags WHERE run = ? AND key = ?", gone)
         insert = "INSERT INTO conflicts (run, what) VALUES (?, ?)"
@@ -347,7 +348,7 @@ class Writes:
             run.saved = run.row
         if self._journal:
             wrote = [(no, self._journal) for run, no in self._touched.items() if run in self._runs]
-            _insert(self._db, "INSERT OR IGNORE INTO participants", wrote)
+            _insert(self._db, "INSERT INTO participants", wrote, "ON CONFLICT DO NOTHING")
 
     def _update_run(self, run: _Run) -> None:
         row, saved = self._row_of(run.row), run.saved
@@ -429,11 +430,11 @@ def _marks(row: _Row) -> str:
 _UPDATE_SERIES = f"UPDATE series SET ({SUMMARY}, tail) = {_marks((None,) * 16)} WHERE run = ? AND key = ?"
 
 
-def _insert(db: apsw.Connection, into: str, rows: Sequence[_Row]) -> None:
+def _insert(db: Db, into: str, rows: Sequence[_Row], otherwise: str = "") -> None:
     """Insert many rows with few statements: each of them gives up the GIL, and has to get it back."""
     at = 0
     for size in (64, 8, 1):
         while len(rows) - at >= size:
             values = ",".join([_marks(rows[0])] * size)
-            db.execute(f"{into} VALUES {values}", list(chain.from_iterable(rows[at : at + size])))
+            db.execute(f"{into} VALUES {values} {otherwise}", list(chain.from_iterable(rows[at : at + size])))
             at += size
