@@ -94,6 +94,11 @@ if TYPE_CHECKING:
         inspect,
         runs_table,
     )
+    from chachaml.moving.backups import (
+        backup,
+        restore_backup,
+    )
+    from chachaml.moving.migrating import migrate
     from chachaml.pipelines.api import (
         pipeline,
     )
@@ -146,6 +151,11 @@ _HOMES = {
         "Pruned",
         "sweep",
     ),
+    "chachaml.moving.backups": (
+        "backup",
+        "restore_backup",
+    ),
+    "chachaml.moving.migrating": ("migrate",),
     "chachaml.pipelines.api": ("pipeline",),
     "chachaml.pipelines.steps": ("step",),
     "chachaml.registry": (
@@ -264,6 +274,7 @@ __all__ = [
     "alerts",
     "archive_runs",
     "artifact_path",
+    "backup",
     "batched_metrics",
     "best_run",
     "children",
@@ -311,6 +322,7 @@ __all__ = [
     "log_table",
     "log_text",
     "metric",
+    "migrate",
     "move_runs",
     "my_last_run",
     "my_runs",
@@ -321,6 +333,7 @@ __all__ = [
     "print_comparison",
     "remove_tag",
     "rename",
+    "restore_backup",
     "restore_runs",
     "run",
     "runs",

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from chachaml.core.copies import RowsCopied, RunCopied
+from chachaml.core.copies import Packed, RowsCopied, RunCopied, SeriesCopied
 from chachaml.core.kinds import (
     AccountKind,
     AlertKind,
@@ -61,6 +61,7 @@ __all__ = [
     "ModelDescribed",
     "OwnerLost",
     "PackagesSeen",
+    "Packed",
     "ParamsLogged",
     "PointsLogged",
     "Receipt",
@@ -75,6 +76,7 @@ __all__ = [
     "RunJoined",
     "RunResumed",
     "RunStarted",
+    "SeriesCopied",
     "Stage",
     "StageMoved",
     "StepLogged",
@@ -509,6 +511,7 @@ Change = (
     | TokenUsed
     | Audited
     | RunCopied
+    | SeriesCopied
     | RowsCopied
     | OwnerLost
 )

@@ -17,6 +17,7 @@ from chachaml.core.changes import (
     RowsCopied,
     RunEdited,
     RunStarted,
+    SeriesCopied,
     TagsSet,
     VersionRegistered,
 )
@@ -75,6 +76,8 @@ def check_change(change: Change) -> None:
         case ArtifactLogged():
             check_artifact_name(change.name)
             check_digest(change.digest)
+        case SeriesCopied():
+            check_key("metric", change.key)
         case RowsCopied():
             for version in change.versions:
                 check_artifact_name(version.artifact)

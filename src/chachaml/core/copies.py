@@ -14,23 +14,49 @@ from chachaml.core.model import (
     ModelRow,
     MoveRow,
     RunRow,
+    Summary,
     TokenRow,
     VersionRow,
 )
 
-__all__ = ["RowsCopied", "RunCopied"]
+__all__ = ["Packed", "RowsCopied", "RunCopied", "SeriesCopied"]
 
 
 class RunCopied(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """A run of another store becomes here what it was there; what belongs to it is logged beside.
 
-    The row comes without its owner; of what belongs to it, conflicts alone count, and only for a run
-    that is new here. A run that goes on here, with an owner of its own, stays as it is.
+    The row comes without its owner; of what belongs to it, conflicts alone count, and are told once. A run
+    that goes on here, with an owner of its own, stays as it is.
     """
 
     run: str
     time: int
     row: RunRow
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """Points of a series as stores pack them (see `chachaml.store.series`), in the order of arrival."""
+
+    count: int
+    min_step: int
+    max_step: int
+    sketch: bytes | None
+    data: bytes
+
+
+class SeriesCopied(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """All points of a metric as another store packed them; if the run has that metric here, it stays."""
+
+    run: str
+    time: int
+    key: str
+    summary: Summary
+    tail: bytes
+    """The newest points, one after the other; see `chachaml.store.tails`."""
+    chunks: tuple[Packed, ...] = ()
+
+    def __len__(self) -> int:
+        return self.summary.count
 
 
 class RowsCopied(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):

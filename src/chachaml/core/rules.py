@@ -32,6 +32,7 @@ from chachaml.core.changes import (
     RunJoined,
     RunResumed,
     RunStarted,
+    SeriesCopied,
     StepLogged,
     TagsRemoved,
     TagsSet,
@@ -65,7 +66,8 @@ Said = (
     | AlertRaised
 )
 Seen = EnvironmentCaptured | ConsoleWritten
-RunChange = RunStarted | RunResumed | RunJoined | RunEnded | RunCopied | Said | Seen
+Copied = RunCopied | SeriesCopied
+RunChange = RunStarted | RunResumed | RunJoined | RunEnded | Said | Seen | Copied
 
 
 def stub(run: str, time: int) -> RunRow:
@@ -100,7 +102,7 @@ def advance(row: RunRow | None, change: RunChange, journal: str) -> tuple[RunRow
             return row, ""
         case ArtifactLogged() | DatasetLogged() | StepLogged() | AlertRaised():
             return row, ""
-        case EnvironmentCaptured() | ConsoleWritten():
+        case EnvironmentCaptured() | ConsoleWritten() | SeriesCopied():
             return row, ""
         case _:
             assert_never(change)

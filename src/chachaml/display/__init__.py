@@ -13,6 +13,7 @@ from chachaml.display.changes import clean_up_text, correction_text, experiment_
 from chachaml.display.comparison import comparison_html, comparison_text
 from chachaml.display.html import run_html, runs_html
 from chachaml.display.models import lineage_text, model_text, move_text, version_text
+from chachaml.display.moving import moved_text
 from chachaml.display.pipelines import pipeline_text
 from chachaml.display.plot import plot_text, sparkline
 from chachaml.display.svg import chart_svg, sparkline_svg
@@ -42,6 +43,7 @@ __all__ = [
     "model_text",
     "moment",
     "move_text",
+    "moved_text",
     "number",
     "pipeline_text",
     "plain",

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from chachaml.core.changes import PointsLogged
+from chachaml.core.changes import Packed, PointsLogged, SeriesCopied
 from chachaml.store.engine import Db
+from chachaml.store.rows import CHUNK, SUMMARY, summary_of
 from chachaml.store.series import (
     FULL,
     KEPT,
@@ -29,7 +31,7 @@ from chachaml.store.series import (
 )
 from chachaml.store.tails import POINT, TAIL
 
-__all__ = ["append", "columns", "decode", "read", "read_all", "summarise"]
+__all__ = ["append", "columns", "decode", "pack", "read", "read_all", "read_packed", "summarise", "unpack"]
 
 _SKETCHED = 8192
 """Points of the smallest chunk that has a sketch; a smaller one is decoded as quickly."""
@@ -40,8 +42,7 @@ _SHARED_OUT, _THREADS = 8, 4
 _TAIL = np.dtype([("step", "<i8"), ("time", "<i8"), ("value", "<f8")])
 Window = tuple[int, int]
 
-_INSERT = """INSERT INTO chunks (run, key, no, count, min_step, max_step, sketch, data)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT = f"INSERT INTO chunks ({CHUNK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def columns(steps: bytes, times: bytes, values: bytes) -> Points:
@@ -77,14 +78,31 @@ def append(db: Db, run: int, key: int, tail: bytes, new: Points) -> bytes:
         pieces.insert(0, decode(_blob(db, "data", chunk)))
         count, first = count + points, no
     db.execute("DELETE FROM chunks WHERE run = ? AND key = ? AND no >= ?", (run, key, first))
-    points = join(pieces)
-    for no, start in enumerate(range(0, count, FULL), first):
+    chunks, tail = pack(join(pieces))
+    for no, chunk in enumerate(chunks, first):
+        db.execute(_INSERT, (run, key, no, *msgspec.structs.astuple(chunk)))
+    return tail
+
+
+def pack(points: Points) -> tuple[list[Packed], bytes]:
+    """Return points, in the order of arrival, as chunks, and those that are too few for one as a tail."""
+    chunks: list[Packed] = []
+    for start in range(0, len(points), FULL):
         piece = points[start : start + FULL]
         if len(piece) <= TAIL:
-            return _to_tail(piece)
-        row = (run, key, no, len(piece), int(piece.steps.min()), int(piece.steps.max()), _sketch(piece))
-        db.execute(_INSERT, (*row, encode(piece)))
-    return b""
+            return chunks, _to_tail(piece)
+        ends = int(piece.steps.min()), int(piece.steps.max())
+        chunks.append(Packed(len(piece), *ends, _sketch(piece), encode(piece)))
+    return chunks, b""
+
+
+def unpack(series: SeriesCopied) -> Points:
+    """Return the points of a series, in the order of arrival.
+
+    Raises:
+        StoreDamaged: A chunk is damaged.
+    """
+    return join([*(decode(chunk.data) for chunk in series.chunks), _from_tail(series.tail)])
 
 
 def _blob(db: Db, column: str, chunk: int) -> bytes:
@@ -138,6 +156,26 @@ def read(
 
 def read_all(db: Db, series: Sequence[tuple[str, str]]) -> Iterator[PointsLogged]:
     """Yield all points, in order, of those of some series that are here, each given by its run and key."""
+    for run, key, cell, tail in _tails(db, series):
+        chunks = db.execute("SELECT data FROM chunks WHERE run = ? AND key = ? ORDER BY no", cell)
+        points = in_order(join([*(decode(data) for (data,) in chunks), _from_tail(tail)]))
+        yield PointsLogged(run, key, points.steps.tobytes(), points.times.tobytes(), points.values.tobytes())
+
+
+def read_packed(db: Db, series: Sequence[tuple[str, str]]) -> Iterator[SeriesCopied]:
+    """Yield those of some series that are here as they are packed, each given by its run and key."""
+    about = f"SELECT {SUMMARY} FROM series WHERE run = ? AND key = ?"
+    inside = (
+        "SELECT count, min_step, max_step, sketch, data FROM chunks WHERE run = ? AND key = ? ORDER BY no"
+    )
+    for run, key, cell, tail in _tails(db, series):
+        summary = summary_of(db.execute(about, cell).fetchone())
+        chunks = tuple(Packed(*row) for row in db.execute(inside, cell))
+        yield SeriesCopied(run, summary.first_time, key, summary, tail, chunks)
+
+
+def _tails(db: Db, series: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, tuple[int, int], bytes]]:
+    """Yield the run, the key, their numbers and the tail of those of some series that are here."""
     runs: dict[str, int | None] = {}
     keys: dict[str, int | None] = {}
     for run, key in series:
@@ -145,13 +183,12 @@ def read_all(db: Db, series: Sequence[tuple[str, str]]) -> Iterator[PointsLogged
             runs[run] = db.execute("SELECT no FROM runs WHERE id = ?", (run,)).get
         if key not in keys:
             keys[key] = db.execute("SELECT no FROM keys WHERE name = ?", (key,)).get
-        cell = (runs[run], keys[key])
-        tail = db.execute("SELECT tail FROM series WHERE run = ? AND key = ?", cell).get
-        if tail is None:
+        run_no, key_no = runs[run], keys[key]
+        if run_no is None or key_no is None:
             continue
-        chunks = db.execute("SELECT data FROM chunks WHERE run = ? AND key = ? ORDER BY no", cell)
-        points = in_order(join([*(decode(data) for (data,) in chunks), _from_tail(tail)]))
-        yield PointsLogged(run, key, points.steps.tobytes(), points.times.tobytes(), points.values.tobytes())
+        tail = db.execute("SELECT tail FROM series WHERE run = ? AND key = ?", (run_no, key_no)).get
+        if tail is not None:
+            yield run, key, (run_no, key_no), tail
 
 
 def _chunks(db: Db, run: int, key: int, window: Window | None) -> list[_Chunk]:

@@ -32,6 +32,7 @@ from chachaml.core.changes import (
     RunDeleted,
     RunEdited,
     RunStarted,
+    SeriesCopied,
     StepLogged,
     TagsRemoved,
     TagsSet,
@@ -58,7 +59,6 @@ from chachaml.core.model import (
     StepRow,
     StoreInfo,
     VersionRow,
-    WholeRun,
 )
 from chachaml.core.rules import (
     RunChange,
@@ -70,11 +70,11 @@ from chachaml.core.rules import (
     may_undo,
     stub,
 )
-from chachaml.store.by_hand import in_order, logged, points_of, sample
+from chachaml.store.by_hand import in_order, points_of, sample
 from chachaml.store.cursors import page_end, parse_page_end
 from chachaml.store.memory_access import MemoryAccess
 from chachaml.store.memory_alarms import MemoryAlarms
-from chachaml.store.memory_copies import copy_experiments, copy_history
+from chachaml.store.memory_copies import MemoryCopies, copy_experiments, copy_history, unpacked
 from chachaml.store.memory_registry import MemoryRegistry
 from chachaml.store.memory_runs import (
     MemoryRun,
@@ -82,6 +82,7 @@ from chachaml.store.memory_runs import (
     counted,
     dataset_of,
     filled,
+    in_their_order,
     keep,
     last_of,
     meets,
@@ -89,13 +90,14 @@ from chachaml.store.memory_runs import (
     now_of,
     position,
     tagged,
+    whole,
 )
 from chachaml.store.protocol import Feed, FeedRow
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore:
+class MemoryStore(MemoryCopies):
     """Keeps runs in plain lists and dicts; see `chachaml.store.protocol` for what it promises.
 
     Attributes:
@@ -182,7 +184,6 @@ class MemoryStore:
 
     def _take(self, change: RunChange, journal: str) -> tuple[Iterable[str], list[Conflicted]]:
         """Take what was logged to a run."""
-        known = change.run in self._runs
         run = self._runs.setdefault(change.run, MemoryRun(stub(change.run, time_of(change))))
         starts = is_stub(run.row)
         run.row, what = advance(run.row, change, journal)
@@ -220,8 +221,12 @@ class MemoryStore:
                 self._printed += 1
                 row = ConsoleRow(self._printed, change.time, change.stream, change.line, change.text)
                 run.console.append(row)
-            case RunCopied() if not known:
-                run.conflicts += change.row.conflicts
+            case SeriesCopied() if change.key in run.points:
+                whats.append(f"metric {change.key!r} is here already")
+            case SeriesCopied():
+                run.points[change.key] = unpacked(change)
+            case RunCopied():
+                run.conflicts += [one for one in change.row.conflicts if one not in run.conflicts]
         contradicted = [Conflicted(change.run, what) for what in whats]
         run.conflicts += contradicted
         return [change.run], contradicted
@@ -330,13 +335,7 @@ class MemoryStore:
             NotFound: No such run.
         """
         with self._lock:
-            found = self._find(run)
-            return replace(
-                filled(found),
-                conflicts=tuple(found.conflicts),
-                artifacts=tuple(found.artifacts[name] for name in sorted(found.artifacts)),
-                datasets=tuple(found.datasets),
-            )
+            return whole(self._find(run)).row
 
     def bare_runs(self, runs: Sequence[str]) -> dict[str, RunRow]:
         """Return by id those of some runs that there are, without what belongs to them."""
@@ -476,20 +475,6 @@ class MemoryStore:
             sampled=sampled,
         )
 
-    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
-        """Return all points of those of some series, given by run and key, that are here."""
-        with self._lock:
-            here = [(run, key) for run, key in series if run in self._runs and key in self._runs[run].points]
-            return [logged(run, key, in_order(self._runs[run].points[key])) for run, key in here]
-
-    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
-        """Return the runs of some whole ids, in that order, with all that belongs to them but points."""
-        return [
-            WholeRun(self.get_run(run), tuple(self.steps(run)), tuple(self.console(run)))
-            for run in runs
-            if run in self._runs
-        ]
-
     def models(self) -> list[ModelRow]:
         """Return all models, by name."""
         with self._lock:
@@ -510,8 +495,7 @@ class MemoryStore:
     def steps(self, run: str) -> list[StepRow]:
         """Return the steps of a pipeline, in their order; none for a run that is no pipeline's."""
         with self._lock:
-            found = self._runs[run].steps.values() if run in self._runs else ()
-            return sorted(found, key=lambda row: (row.order, row.step))
+            return in_their_order(self._runs[run].steps) if run in self._runs else []
 
     def step_by_key(self, key: str) -> StepRow | None:
         """Return the step that completed last with this key and whose run is still there; None if none."""

@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from chachaml.core.model import ExperimentRow, HistoryRow
+from chachaml.core.changes import PointsLogged, SeriesCopied
+from chachaml.core.model import ExperimentRow, HistoryRow, WholeRun
+from chachaml.store.by_hand import Point, in_order, logged, summary
+from chachaml.store.memory_runs import MemoryRun, whole
 
-__all__ = ["copy_experiments", "copy_history"]
+__all__ = ["MemoryCopies", "copy_experiments", "copy_history", "unpacked"]
+
+
+class MemoryCopies:
+    """The reads of the memory store that copies of it are made by."""
+
+    _lock: threading.Lock
+    _runs: dict[str, MemoryRun]
+
+    def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
+        """Return all points of those of some series, given by run and key, that are here."""
+        with self._lock:
+            return [logged(run, key, in_order(points)) for run, key, points in self._here(series)]
+
+    def read_packed(self, series: Sequence[tuple[str, str]]) -> list[SeriesCopied]:
+        """Return those of some series, given by run and key, that are here, as they are packed."""
+        with self._lock:
+            return [_packed(*one) for one in self._here(series)]
+
+    def _here(self, series: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, list[Point]]]:
+        for run, key in series:
+            if run in self._runs and (points := self._runs[run].points.get(key)):
+                yield run, key, points
+
+    def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
+        """Return the runs of some whole ids, in that order, with all that belongs to them but points."""
+        with self._lock:
+            return [whole(self._runs[run]) for run in runs if run in self._runs]
+
+
+def _packed(run: str, key: str, points: list[Point]) -> SeriesCopied:
+    from chachaml.store import chunks
+
+    found, about = logged(run, key, points), summary(points)
+    packed, tail = chunks.pack(chunks.columns(found.steps, found.times, found.values))
+    return SeriesCopied(run, about.first_time, key, about, tail, tuple(packed))
 
 
 def copy_experiments(here: dict[str, ExperimentRow], given: Iterable[ExperimentRow]) -> None:
@@ -27,3 +66,11 @@ def copy_history(here: dict[int, HistoryRow], given: Iterable[HistoryRow]) -> It
             here[entry.no] = replace(row, undone=row.undone or entry.undone)
         else:
             yield entry.run, f"correction {entry.no} is another one here"
+
+
+def unpacked(series: SeriesCopied) -> list[Point]:
+    """Return the points of a series that another store packed, in the order of arrival."""
+    from chachaml.store import chunks
+
+    points = chunks.unpack(series)
+    return list(zip(points.steps.tolist(), points.times.tolist(), points.values.tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from chachaml.core.model import (
     RunRow,
     StepRow,
     Summary,
+    WholeRun,
 )
 from chachaml.core.query import Order, matches, rank, ranks_before
 from chachaml.core.rules import keep_artifact, merge_param, there
@@ -30,6 +32,7 @@ __all__ = [
     "counted",
     "dataset_of",
     "filled",
+    "in_their_order",
     "keep",
     "last_of",
     "meets",
@@ -37,6 +40,7 @@ __all__ = [
     "now_of",
     "position",
     "tagged",
+    "whole",
 ]
 
 
@@ -122,6 +126,22 @@ def filled(run: MemoryRun) -> RunRow:
     params = {key: parse(value) for key, value in run.params.items()}
     metrics = {key: summary(points) for key, points in run.points.items()}
     return replace(tagged(run), params=params, metrics=metrics, environment=dict(run.environment))
+
+
+def in_their_order(steps: Mapping[str, StepRow]) -> list[StepRow]:
+    """Return the steps of a pipeline by their places."""
+    return sorted(steps.values(), key=lambda row: (row.order, row.step))
+
+
+def whole(run: MemoryRun) -> WholeRun:
+    """Return a run with all that belongs to it but points."""
+    row = replace(
+        filled(run),
+        conflicts=tuple(run.conflicts),
+        artifacts=tuple(run.artifacts[name] for name in sorted(run.artifacts)),
+        datasets=tuple(run.datasets),
+    )
+    return WholeRun(row, tuple(in_their_order(run.steps)), tuple(run.console))
 
 
 def meets(run: MemoryRun, query: RunQuery) -> bool:

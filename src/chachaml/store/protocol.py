@@ -29,7 +29,7 @@ from typing import Protocol
 
 import msgspec
 
-from chachaml.core.changes import Batch, PointsLogged, Receipt
+from chachaml.core.changes import Batch, PointsLogged, Receipt, SeriesCopied
 from chachaml.core.model import (
     Access,
     AlertRow,
@@ -175,6 +175,10 @@ class Store(Protocol):
 
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series, given by run and key, that are here."""
+        ...
+
+    def read_packed(self, series: Sequence[tuple[str, str]]) -> list[SeriesCopied]:
+        """Return those of some series, given by run and key, that are here, as they are packed."""
         ...
 
     def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:

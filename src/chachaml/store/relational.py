@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from chachaml.core.changes import Batch, JournalInfo, PointsLogged, Receipt
+from chachaml.core.changes import Batch, JournalInfo, PointsLogged, Receipt, SeriesCopied
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import short
 from chachaml.core.model import (
@@ -226,6 +226,13 @@ class RelationalStore:
 
         with self._database.reading() as db:
             return list(chunks.read_all(db, series))
+
+    def read_packed(self, series: Sequence[tuple[str, str]]) -> list[SeriesCopied]:
+        """Return those of some series, given by run and key, that are here, as they are packed."""
+        from chachaml.store import chunks
+
+        with self._database.reading() as db:
+            return list(chunks.read_packed(db, series))
 
     def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
         """Return the runs of some whole ids, in that order, with all that belongs to them but points."""

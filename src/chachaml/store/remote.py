@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from chachaml.core.changes import Batch, PointsLogged, Receipt
+from chachaml.core.changes import Batch, PointsLogged, Receipt, SeriesCopied
 from chachaml.core.errors import StoreUnavailable
 from chachaml.core.ids import is_id
 from chachaml.core.model import (
@@ -178,6 +178,10 @@ class RemoteStore:
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series, given by run and key, that are here."""
         return cast("list[PointsLogged]", self._call("read_points", series))
+
+    def read_packed(self, series: Sequence[tuple[str, str]]) -> list[SeriesCopied]:
+        """Return those of some series, given by run and key, that are here, as they are packed."""
+        return cast("list[SeriesCopied]", self._call("read_packed", series))
 
     def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
         """Return the runs of some whole ids, in that order, with all that belongs to them but points."""

@@ -12,12 +12,15 @@ from chachaml.core.changes import RunError
 from chachaml.core.model import RunRow, Summary
 from chachaml.store.engine import Db
 
-__all__ = ["RUN", "SUMMARY", "next_run", "number_of", "replacing", "row_of", "run_of", "summary_of"]
+__all__ = ["CHUNK", "RUN", "SUMMARY", "next_run", "number_of", "replacing", "row_of", "run_of", "summary_of"]
 
 RUN = """runs.no, runs.id, (SELECT name FROM experiments WHERE no = runs.experiment), runs.name, runs.status,
 runs.started, runs.created_by, runs.ended, runs.duration, runs.parent, runs.archived,
 (SELECT id FROM journals WHERE no = runs.owner), runs.error_type, runs.error_message, runs.error_traceback"""
 """What to select for `run_of`."""
+
+CHUNK = "run, key, no, count, min_step, max_step, sketch, data"
+"""The columns of a chunk, but for its own number."""
 
 SUMMARY = """count, finite, nans, infs, first_step, first_time, first, last_step, last_time, last,
 min, min_step, max, max_step, sum"""

@@ -18,7 +18,16 @@ from typing import NamedTuple
 
 import apsw
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "Migration", "create", "place", "schema_version", "upgrade"]
+__all__ = [
+    "APPLICATION_ID",
+    "MIGRATIONS",
+    "Migration",
+    "copy_file",
+    "create",
+    "place",
+    "schema_version",
+    "upgrade",
+]
 
 APPLICATION_ID = 0x63686D6C
 """What the file's header says to whom it belongs: "chml" in ASCII."""
@@ -488,7 +497,7 @@ def upgrade(db: apsw.Connection, path: Path, migrations: Sequence[Migration]) ->
             if done >= len(migrations):
                 return
             if not copied:
-                _copy(path, path.with_name(f"{path.name}.v{done}.bak"))
+                copy_file(path, path.with_name(f"{path.name}.v{done}.bak"))
                 copied = True
             _run(db, done + 1, migrations[done])
 
@@ -502,8 +511,8 @@ def _run(db: apsw.Connection, number: int, migration: Migration) -> None:
     db.execute(f"PRAGMA user_version = {number}")
 
 
-def _copy(path: Path, copy: Path) -> None:
-    """Copy the store; the caller holds the write lock, so nothing changes meanwhile."""
+def copy_file(path: Path, copy: Path) -> None:
+    """Copy a store as it is at one moment; whoever writes to it meanwhile does not wait."""
     unfinished = copy.with_name(f"{copy.name}.{os.getpid()}.tmp")
     with closing(apsw.Connection(str(path))) as source, closing(apsw.Connection(str(unfinished))) as target:
         with target.backup("main", source, "main") as backup:

@@ -14,9 +14,9 @@ from typing import Any
 from chachaml.core.errors import StoreDamaged, StoreError
 from chachaml.core.ids import is_id
 from chachaml.core.model import StoreInfo
-from chachaml.store.database import SQLiteDatabase, open_database
+from chachaml.store.database import SQLiteDatabase, open_database, translated
 from chachaml.store.relational import RelationalStore
-from chachaml.store.schema import MIGRATIONS, Migration, schema_version
+from chachaml.store.schema import MIGRATIONS, Migration, copy_file, schema_version
 
 __all__ = ["SQLiteStore", "open_sqlite"]
 
@@ -81,6 +81,16 @@ class SQLiteStore(RelationalStore):
         with self._database.reading() as db:
             counts, version = self._counts(db), schema_version(db)
         return StoreInfo(self.id, "sqlite", str(self._database.path), version, *counts)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the store as it is now to a file, replacing one that is there; others may go on writing.
+
+        Raises:
+            StoreUnavailable: There is no room, or no permission.
+            StoreDamaged: The store's file is corrupted.
+        """
+        with translated(path):
+            copy_file(self._database.path, path)
 
     def check(self) -> list[str]:
         """Return what is wrong with the store, in words; empty when all is well."""

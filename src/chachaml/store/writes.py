@@ -10,6 +10,7 @@ from struct import iter_unpack
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from chachaml.core.changes import (
     AccessChange,
@@ -32,6 +33,7 @@ from chachaml.core.changes import (
     RunDeleted,
     RunEdited,
     RunStarted,
+    SeriesCopied,
     StepLogged,
     TagsRemoved,
     TagsSet,
@@ -51,7 +53,17 @@ from chachaml.core.rules import (
 from chachaml.store import access, alarms, captured, copies, corrections, registered
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.engine import Db
-from chachaml.store.rows import RUN, SUMMARY, columns_of, next_run, number_of, row_of, run_of, summary_of
+from chachaml.store.rows import (
+    CHUNK,
+    RUN,
+    SUMMARY,
+    columns_of,
+    next_run,
+    number_of,
+    row_of,
+    run_of,
+    summary_of,
+)
 from chachaml.store.steps import set_step
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
 
@@ -71,6 +83,8 @@ _OF_NO_RUN = (
     AccessChange,
     RowsCopied,
 )
+
+_CONFLICTS = "SELECT what FROM conflicts WHERE run = ?"
 
 _json = msgspec.json.Encoder().encode
 
@@ -139,6 +153,7 @@ class Writes:
         self._params: dict[_Cell, str | None] = {}
         self._tags: dict[_Cell, str | None] = {}
         self._points: dict[tuple[str, str], list[PointsLogged]] = {}
+        self._series: dict[_Cell, tuple[_Run, SeriesCopied]] = {}
         self._new_params: list[tuple[int, int, str, float | None]] = []
         self._touched: dict[str, int] = {}
         self._deleted: set[str] = set()
@@ -211,8 +226,12 @@ class Writes:
                 self._captured.append((run.no, change))
             case ConsoleWritten():
                 captured.add_console(self._db, run.no, change)
-            case RunCopied() if run.saved is None:
-                self._unsaved_conflicts += [(run.no, one.what) for one in change.row.conflicts]
+            case SeriesCopied():
+                what = what or self._take_series(run, change)
+            case RunCopied() if change.row.conflicts:
+                known = {told for (told,) in self._db.execute(_CONFLICTS, (run.no,))}
+                told = [one.what for one in change.row.conflicts if one.what not in known]
+                self._unsaved_conflicts += [(run.no, one) for one in told]
         if what:
             self._contradict(run, what)
 
@@ -294,6 +313,17 @@ class Writes:
             elif what:
                 self._contradict(run, f"param {name!r}: {what}")
 
+    def _take_series(self, run: _Run, change: SeriesCopied) -> str:
+        """Take a series that another store packed; return why not ('' if it was taken)."""
+        key = self._names.key(self._db, change.key)
+        cell = (run.no, key)
+        here = "SELECT 1 FROM series WHERE run = ? AND key = ?"
+        taken = cell in self._series or (change.run, change.key) in self._points
+        if taken or (run.saved is not None and self._db.execute(here, cell).get):
+            return f"metric {change.key!r} is here already"
+        self._series[cell] = (run, change)
+        return ""
+
     def _take_tags(self, run: _Run, tags: Mapping[str, str | None], *, weakly: bool = False) -> None:
         """Set tags, or remove those that are None; `weakly` leaves those that are set alone."""
         for name, value in tags.items():
@@ -324,6 +354,7 @@ class Writes:
         self._db.executemany("DELETE FROM tags WHERE run = ? AND key = ?", gone)
         insert = "INSERT INTO conflicts (run, what) VALUES (?, ?)"
         self._db.executemany(insert, self._unsaved_conflicts)
+        self._save_series()
         self._save_points(new)
         captured.set_environments(self._db, self._captured)
         for taken in (self._new_params, self._unsaved_conflicts, self._captured):
@@ -375,6 +406,17 @@ class Writes:
                 experiment = self._names.experiment(self._db, run.row.experiment, run.row.started)
                 rows.append((run.no, key_no, experiment, run.row.started, *fresh))
         _insert(self._db, "INSERT INTO series", rows)
+
+    def _save_series(self) -> None:
+        rows, chunks = [], []
+        for (run_no, key), (run, change) in self._series.items():
+            home = (self._names.experiment(self._db, run.row.experiment, run.row.started), run.row.started)
+            rows.append((run_no, key, *home, *columns_of(change.summary), change.tail))
+            chunks += [(run_no, key, no, *astuple(chunk)) for no, chunk in enumerate(change.chunks)]
+            self.points += len(change)
+        _insert(self._db, "INSERT INTO series", rows)
+        _insert(self._db, f"INSERT INTO chunks ({CHUNK})", chunks)
+        self._series.clear()
 
     def _fresh(self, run: int, key: int, changes: list[PointsLogged], *, known: bool) -> _Row | None:
         """Add points to their series; return what to insert if it is new, from ``count`` to ``tail``."""

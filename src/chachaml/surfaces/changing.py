@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 import chachaml as ml
 from chachaml.display import run_text
-from chachaml.ops import cleaning, corrections, store
+from chachaml.ops import cleaning, corrections
+from chachaml.ops import store as of_store
 from chachaml.results import Lines
 from chachaml.surfaces import output
-from chachaml.surfaces.commands import cli, examples, reads
+from chachaml.surfaces.commands import cli, examples, reads, require_store, writes
 from chachaml.surfaces.generating import command, parameters
+from chachaml.surfaces.moving import progressing, tell_moved
 
 __all__: list[str] = []
 
@@ -113,14 +116,36 @@ command(
     show=click.echo,
     epilog="chachaml archive 3f9a1c42\nchachaml archive -e digits --older-than 30 --dry-run",
 )
-command(
-    cli,
-    cleaning.restore_runs,
-    "restore",
-    "run_ids",
-    show=click.echo,
-    epilog="chachaml restore 3f9a1c42\nchachaml restore -e digits",
+
+
+@cli.command(
+    epilog=examples(
+        "chachaml restore 3f9a1c42",
+        "chachaml restore -e digits",
+        "chachaml restore --backup backups/monday --store runs.db",
+    )
 )
+@parameters(cleaning.restore_runs, "run_ids")
+@click.option(
+    "--backup",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Bring back a whole store from this folder instead; see chachaml backup.",
+)
+@writes
+@click.pass_obj
+def restore(store: Path, run_ids: list[str] | None, backup: Path | None, as_json: bool, **which: Any) -> None:
+    """Bring archived runs back into lists and searches; or, with --backup, a whole store."""
+    if backup is None:
+        require_store(store)
+        done = cleaning.restore_runs(run_ids, **which)
+        output.print_json(done) if as_json else click.echo(done)
+        return
+    if run_ids or any(which.values()):
+        raise click.UsageError("--backup brings back all of a store, and takes no runs")
+    with progressing() as progress:
+        tell_moved(ml.restore_backup(backup, progress=progress), as_json)
+
+
 command(
     cli,
     cleaning.move_runs,
@@ -170,14 +195,14 @@ def _print_experiments(found: Sequence[ml.Experiment]) -> None:
 
 command(
     cli,
-    store.list_experiments,
+    of_store.list_experiments,
     "experiments",
     show=_print_experiments,
     epilog="chachaml experiments\nchachaml experiments --json",
 )
 command(
     cli,
-    store.create_experiment,
+    of_store.create_experiment,
     "create-experiment",
     "name",
     show=click.echo,

@@ -16,6 +16,7 @@ from chachaml.surfaces import (
     changing,
     looking,
     modelling,
+    moving,
     output,
     serving,
     upkeep,
@@ -25,7 +26,7 @@ from chachaml.surfaces.commands import cli
 
 __all__ = ["cli", "main"]
 
-ROOMS = (looking, changing, modelling, working, alerting, upkeep, serving, administering)
+ROOMS = (looking, changing, modelling, working, alerting, upkeep, moving, serving, administering)
 """Where the commands are; importing them is what adds them."""
 
 

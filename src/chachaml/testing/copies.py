@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import pytest
 from msgspec.structs import replace
 
 from chachaml.core.changes import (
@@ -126,6 +128,23 @@ class CopyContract(Fixtures):
         assert found[1].values == series.values.tobytes()
         assert bits(series.values) == bits(ODD_FLOATS)
         assert store.read_points([]) == []
+
+    @pytest.mark.parametrize("count", [1, 16, 40, 9000])
+    def test_series_are_copied_as_they_are_packed(self, store: Store, writer: Writer, count: int) -> None:
+        """Points in the order of arrival, and what is known without them; one that is here stays."""
+        one, two = writer.start(), writer.start()
+        values = [*ODD_FLOATS, *(float(no % 7) for no in range(count))][-count:]
+        writer.write(points(one, "odd", values, [no // 2 for no in range(count)], [7] * count))
+        (packed,) = store.read_packed([(one, "odd"), (one, "?"), ("0" * 32, "odd")])
+        assert _apply(store, replace(packed, run=two)) == []
+        there, here = store.whole_runs([one, two])
+        assert msgspec.msgpack.encode(here.row.metrics) == msgspec.msgpack.encode(there.row.metrics)
+        assert store.read_points([(two, "odd")]) == [replace(store.read_points([(one, "odd")])[0], run=two)]
+        assert store.info().points == 2 * count
+        assert store.check() == []
+        writer.write(points(two, "odd", [5.0], [10**6]))
+        assert store.read_series(two, "odd").values[-1] == 5.0
+        assert _apply(store, replace(packed, run=two)) == ["metric 'odd' is here already"]
 
     def test_corrections_are_copied_once(self, store: Store) -> None:
         """By their numbers; another correction of a number stays, and a deleted run stays deleted."""

@@ -32,6 +32,7 @@ from chachaml.core.changes import (
     RunDeleted,
     RunEdited,
     RunStarted,
+    SeriesCopied,
     StageMoved,
     VersionRegistered,
 )
@@ -142,7 +143,7 @@ class Guarded:
                 return _Need(_WRITER, homes.get(change.run))
             case RegistryChange():
                 return _Need(_WRITER, None)
-            case RunCopied():
+            case RunCopied() | SeriesCopied():
                 return _Need(_ADMIN, None)
             case RunDeleted():
                 return _Need(_ADMIN, homes.get(change.run))

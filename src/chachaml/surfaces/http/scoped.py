@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chachaml.core.changes import PointsLogged
+from chachaml.core.changes import PointsLogged, SeriesCopied
 from chachaml.core.errors import NotFound
 from chachaml.core.model import (
     Columns,
@@ -127,6 +127,11 @@ class Scoped(Guarded):
         """Return all points of those of some series that the actor may see."""
         seen = set(self._seen(run for run, _ in series))
         return self._store.read_points([one for one in series if one[0] in seen])
+
+    def read_packed(self, series: Sequence[tuple[str, str]]) -> list[SeriesCopied]:
+        """Return those of some series that the actor may see, as they are packed."""
+        seen = set(self._seen(run for run, _ in series))
+        return self._store.read_packed([one for one in series if one[0] in seen])
 
     def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
         """Return those of some runs that the actor may see, with all that belongs to them but points."""

@@ -1,1 +1,0 @@
-"""What analysts ask of runs: how a curve went, what mattered, why two runs differ, what a file holds."""

@@ -1,0 +1,85 @@
+"""Where things are moved from and to: stores by their paths and addresses, and bytes between them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+from chachaml import connection as connections
+from chachaml.artifacts import view
+from chachaml.artifacts.blobs import BlobStore, LocalBlobs
+from chachaml.connected import Connection
+from chachaml.connection import Spool
+from chachaml.core import settings
+from chachaml.core.errors import BadValue, ChachamlError, StoreUnavailable
+from chachaml.core.model import ArtifactRow, VersionRow
+from chachaml.moving.account import Tally
+from chachaml.remote_blobs import RemoteBlobs
+
+__all__ = ["carry_bytes", "place", "show"]
+
+Place = str | os.PathLike[str] | Connection
+
+
+def place(where: Place | None, token: str | None = None, *, there: bool = False) -> Connection:
+    """Return the connection to a store, without making it the one in use.
+
+    Args:
+        where: A path, or an address of a server; None for the store in use.
+        token: What to show a server.
+        there: Refuse a store that does not exist.
+
+    Raises:
+        BadValue: A spool, which is only written to.
+        StoreUnavailable: There is no store, and there should be one.
+    """
+    if isinstance(where, Connection):
+        return where
+    found = connections.connection() if where is None else connections.at(settings.store_path(where))
+    if isinstance(found, Spool):
+        raise BadValue(f"{where} is a spool", f"chachaml sync {where} brings it into a store")
+    if token is not None:
+        found.use_token(token)
+    if there and not settings.server_url(found.path) and not found.path.exists():
+        raise StoreUnavailable(f"there is no store at {found.place}", "check the path")
+    return found
+
+
+def carry_bytes(
+    there: BlobStore, here: BlobStore, rows: Iterable[ArtifactRow | VersionRow], tally: Tally
+) -> set[str]:
+    """Copy the bytes of artifacts that the target does not have yet; return the digests that it has after.
+
+    What is missing or damaged at the source is left, and told.
+    """
+    kept: set[str] = set()
+    for row in rows:
+        if row.digest in kept:
+            continue
+        try:
+            if not here.put_at(row.digest):
+                with there.open(row.digest) as file:
+                    blob = here.put(file)
+                if blob.digest != row.digest:
+                    here.delete(blob.digest)
+                    raise BadValue("its bytes have changed since they were logged")
+                if isinstance(here, RemoteBlobs):
+                    here.send(row.digest)
+                tally.bytes += blob.size
+            kept.add(row.digest)
+        except StoreUnavailable:
+            raise
+        except ChachamlError as error:
+            name = f"{row.model} {row.version}" if isinstance(row, VersionRow) else row.name
+            tally.leave("bytes", f"{name} ({row.digest[:12]})", error.message)
+    return kept
+
+
+def show(blobs: BlobStore, run: str, rows: Iterable[ArtifactRow]) -> None:
+    """Show artifacts under their names in the folder where their bytes are, if it is one of this machine."""
+    if isinstance(blobs, RemoteBlobs) or not isinstance(blobs, LocalBlobs):
+        return
+    for row in rows:
+        with contextlib.suppress(OSError):  # the view is made again when it is asked for
+            view.place(blobs, run, row.name, row.digest)
