@@ -133,7 +133,9 @@ command(
 )
 @writes
 @click.pass_obj
-def restore(store: Path, run_ids: list[str] | None, backup: Path | None, as_json: bool, **which: Any) -> None:
+def restore(
+    store: Path, /, run_ids: list[str] | None, backup: Path | None, as_json: bool, **which: Any
+) -> None:
     """Bring archived runs back into lists and searches; or, with --backup, a whole store."""
     if backup is None:
         require_store(store)
