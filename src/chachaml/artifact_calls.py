@@ -21,8 +21,10 @@ from chachaml.model_lookup import version
 from chachaml.results import Artifact, Lines
 
 __all__ = [
+    "FoundArtifact",
     "artifact_path",
     "download_artifact",
+    "find_artifact",
     "list_artifacts",
     "load_artifact",
     "log_artifact",
@@ -99,7 +101,7 @@ def load_artifact(run: AnyRun, name: str | None = None, *, trust: bool | str | N
         Untrusted: It would run code that nobody here vouches for; nothing was run.
         MissingExtra: It needs a library that is not installed.
     """
-    meant = _meant(run, name)
+    meant = find_artifact(run, name)
     return loading.load(connection(), meant.kept, meant.run, meant.kept.name, by=meant.by, trust=trust)
 
 
@@ -115,7 +117,7 @@ def artifact_path(run: AnyRun, name: str | None = None) -> Path:
     """
     from chachaml.artifacts import view
 
-    meant, blobs = _meant(run, name), connection().blobs()
+    meant, blobs = find_artifact(run, name), connection().blobs()
     blobs.open(meant.kept.digest).close()
     try:
         return view.place(blobs, meant.run, meant.kept.name, meant.kept.digest)
@@ -147,7 +149,7 @@ def download_artifact(
     folder = Path(to).expanduser().absolute()
     rows = () if name is None else _row_of(run).artifacts
     below = [each for each in rows if each.name.startswith(f"{name}".rstrip("/") + "/")]
-    wanted = below or [_meant(run, name).kept]
+    wanted = below or [find_artifact(run, name).kept]
     targets = [target_of(folder, each.name) for each in wanted]
     for target in targets:
         if not overwrite and os.path.lexists(target):
@@ -157,7 +159,7 @@ def download_artifact(
     return target_of(folder, name.rstrip("/")) if below and name else targets[0]
 
 
-class _Meant(NamedTuple):
+class FoundArtifact(NamedTuple):
     """An artifact, the whole id of its run, and who made it."""
 
     kept: ArtifactRow
@@ -165,18 +167,23 @@ class _Meant(NamedTuple):
     by: str
 
 
-def _meant(run: AnyRun, name: str | None) -> _Meant:
-    """Return the artifact that is meant: of a run, or of a version of a model."""
+def find_artifact(run: AnyRun, name: str | None) -> FoundArtifact:
+    """Return the artifact that is meant: of a run, or of a version of a model.
+
+    Raises:
+        NotFound: No such run or artifact.
+        BadValue: A run without a name.
+    """
     if isinstance(run, str) and run.startswith("model://"):
         one = version(run)
         about = (one.digest, one.size, one.content_type, one.format, one.signature, 0)
-        return _Meant(ArtifactRow(one.artifact, *about), one.run, one.created_by)
+        return FoundArtifact(ArtifactRow(one.artifact, *about), one.run, one.created_by)
     if name is None:
         raise BadValue(
             "which artifact of the run?", "load_artifact(run, 'model'); list_artifacts(run) names them"
         )
     row = _row_of(run)
-    return _Meant(_artifact(row, name), row.id, row.created_by)
+    return FoundArtifact(_artifact(row, name), row.id, row.created_by)
 
 
 def _row_of(run: AnyRun) -> RunRow:

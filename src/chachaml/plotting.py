@@ -47,7 +47,8 @@ class Plot(Shown):
         self._series, self._x, self._log = series, x, log
         self._smooth = smooth
 
-    def _curves(self) -> list[Curve]:
+    def curves(self) -> list[Curve]:
+        """Return the lines as they are drawn, each with the name that the legend gives it."""
         from chachaml.display import Curve
 
         curves = []
@@ -69,7 +70,7 @@ class Plot(Shown):
         """Return the chart as text, of so many cells by lines; the terminal's width by default."""
         from chachaml.display import plain, plot_text
 
-        curves = self._curves()
+        curves = self.curves()
         return plot_text(curves, width, height, key=self.key, log=self._log, paint=paint or plain)
 
     def to_svg(self, *, width: int = 680, height: int = 320) -> str:
@@ -77,7 +78,7 @@ class Plot(Shown):
         from chachaml.display import chart_svg
 
         return chart_svg(
-            self._curves(),
+            self.curves(),
             title=self.key,
             x_label=_X_LABELS[self._x],
             width=width,

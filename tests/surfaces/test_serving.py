@@ -54,7 +54,7 @@ def test_ui_serves_an_empty_folder_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     assert httpx.get(f"{server.url}/api/runs").json() == {"runs": [], "next": None}
-    assert "<title>" in httpx.get(server.url + "/").text
+    assert "<title>" in httpx.get(server.url + "/", follow_redirects=True).text
     assert server.stop() == 0
     assert not kept.exists()
     assert {path.name for path in tmp_path.iterdir()} <= {"new.db", "new-journal", "state", "config"}
@@ -147,7 +147,7 @@ def test_nothing_is_served_to_others_before_it_is_known_who_they_are(tmp_path: P
     assert "chachaml admin create" in known.stderr
 
 
-@pytest.mark.parametrize("url", ["tracker.example", "ftp://x", "https://", "https://u@x", "https://x/below"])
+@pytest.mark.parametrize("url", ["tracker.example", "ftp://x", "https://", "https://u@x", "https://x/?below"])
 def test_an_address_is_an_origin(tmp_path: Path, url: str) -> None:
     assert chachaml(tmp_path, "admin", "create", "ada").returncode == 0
     assert chachaml(tmp_path, "serve", "--url", url, "--port", "0").returncode == 2

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from chachaml import alerts
-from chachaml.agents.tools import ACCESS, Access, Tool
+from chachaml.agents.tools import ACCESS, Access, Image, Tool
+from chachaml.analysis.contents import Content
 from chachaml.core.errors import Conflict
 from chachaml.ops import OPERATIONS
+from chachaml.ops.analysis import Drawing
 
 __all__ = ["INSTRUCTIONS", "LEFT_OUT", "TOOLS", "allowed"]
 
@@ -51,6 +56,18 @@ def _keeps_targets(given: Mapping[str, Any]) -> None:
             )
 
 
+def _content(found: Content) -> tuple[Content, tuple[Image, ...]]:
+    if not found.image:
+        return found, ()
+    image = Image(base64.b64decode(found.image), found.content_type)
+    return msgspec.structs.replace(found, image="", about="the picture goes with this"), (image,)
+
+
+def _drawing(found: Drawing) -> tuple[Drawing, tuple[Image, ...]]:
+    image = Image(base64.b64decode(found.image), found.content_type)
+    return msgspec.structs.replace(found, image=""), (image,)
+
+
 _PAGE = {"defaults": {"limit": 20}, "shrink": "limit"}
 
 _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
@@ -62,11 +79,17 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("diff_runs", "read", {}),
     ("export_runs", "read", {"defaults": {"limit": 20}}),
     ("get_series", "read", {"defaults": {"max_points": 60}, "shrink": "max_points"}),
+    ("describe_series", "read", {}),
+    ("draw_series", "read", {"pictures": _drawing}),
+    ("get_leaderboard", "read", {}),
+    ("get_importance", "read", {}),
+    ("explain_difference", "read", {}),
     ("get_datasets", "read", {}),
     ("get_console", "read", {}),
     ("get_packages", "read", {}),
     ("list_keys", "read", {}),
     ("list_artifacts", "read", {}),
+    ("read_artifact", "read", {"pictures": _content, "shrink": "limit", "defaults": {"limit": 100}}),
     ("get_tags", "read", {}),
     ("get_history", "read", {"defaults": {"limit": 20}}),
     ("list_experiments", "read", {}),

@@ -86,7 +86,12 @@ def ui(
 @click.argument("store", required=False)
 @click.option("--host", default="localhost", show_default=True, help="The address to bind.")
 @click.option("--port", type=Port, help="The port. Default: PORT, else 8080.")
-@click.option("--url", "urls", multiple=True, help="How others reach it, such as https://tracker.example.")
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    help="How others reach it, such as https://tracker.example or https://example/tracker.",
+)
 @click.option("--team", is_flag=True, help="Ask everybody who they are, on this machine too.")
 @click.option("--require-token", is_flag=True, help="Without a team: ask a token even of who reads.")
 @click.pass_obj
@@ -116,7 +121,8 @@ def serve(
     origins = (*map(_origin, urls), *origins_of(host if is_loopback(host) else "localhost", number))
     session = "" if shared else new_token()
     asked = require_token or configuration.flag("require_token")
-    options = Options(origins, team=shared, require_token=asked, session=session)
+    prefix = urlsplit(urls[0]).path.rstrip("/") if urls else ""
+    options = Options(origins, team=shared, require_token=asked, session=session, prefix=prefix)
 
     def started(_: Service) -> None:
         reached = urls[0] if urls else f"http://{host}:{number}"
@@ -160,7 +166,13 @@ def _origin(url: str) -> str:
         BadValue: It is none.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username
+        or parts.query
+        or parts.fragment
+    ):
         raise BadValue(f"{url!r} is no address of a server", "such as https://tracker.example")
     return f"{parts.scheme}://{parts.netloc}".lower()
 

@@ -32,7 +32,7 @@ from chachaml.surfaces.http.answers import answer
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 from chachaml.surfaces.http.shapes import schema_of
-from chachaml.web.pages import login_page, page
+from chachaml.web.pages import bare_page
 
 __all__ = ["routes"]
 
@@ -105,11 +105,11 @@ async def login(request: Request) -> Response:
     """Show the page to sign in with a token, or take a one-time link."""
     code = request.query().get("code", "")
     if not code:
-        return page(login_page(team=request.service.options.team))
+        return _asked(request)
     request.service.logins.take(request.client)
     good_until = request.service.links.pop(digest_of(code), 0.0)
     if time.monotonic() > good_until:
-        return page(login_page(team=request.service.options.team, failed=True), 401)
+        return _asked(request, failed=True)
     return _signed_in(request, request.service.options.session)
 
 
@@ -123,11 +123,16 @@ async def sign_in(request: Request) -> Response:
         actor = await request.work(lambda: service.directory.actor(token))
         if actor is None or not actor.may("read"):
             await request.work(lambda: _note_refusal(request))
-            return page(login_page(team=True, failed=True), 401)
+            return _asked(request, failed=True)
         return _signed_in(request, await request.work(lambda: service.directory.start_session(actor)))
     if not secrets.compare_digest(token.encode(), service.options.session.encode()):
-        return page(login_page(team=False, failed=True), 401)
+        return _asked(request, failed=True)
     return _signed_in(request, service.options.session)
+
+
+def _asked(request: Request, *, failed: bool = False) -> Response:
+    options = request.service.options
+    return bare_page("login.html", options, status=401 if failed else 200, team=options.team, failed=failed)
 
 
 def _note_refusal(request: Request) -> None:
@@ -138,7 +143,7 @@ def _note_refusal(request: Request) -> None:
 def _signed_in(request: Request, secret: str) -> Response:
     """Return to the start page, with the cookie; an address to go to is taken from nobody."""
     options = request.service.options
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(options.prefix + "/", 303)
     response.set_cookie(
         options.cookie,
         secret,
@@ -162,7 +167,7 @@ async def sign_out(request: Request) -> Response:
         revoked = TokenRevoked(_now(), actor.name, actor.token)
         await request.work(lambda: request.service.store.apply(Batch((revoked,), command=new_id())))
         request.service.directory.forget()
-    response = RedirectResponse("/login", 303)
+    response = RedirectResponse(options.prefix + "/login", 303)
     response.delete_cookie(options.cookie, secure=options.secure, httponly=True)
     return response
 

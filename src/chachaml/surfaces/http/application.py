@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from chachaml.core.errors import AccessDenied, BadValue, ChachamlError, NotSignedIn, StoreUnavailable
@@ -18,6 +18,7 @@ from chachaml.surfaces.http.answers import SECURE, Problem, problem
 from chachaml.surfaces.http.requests import Body, Request, unpacked
 from chachaml.surfaces.http.routing import Route, Routes
 from chachaml.surfaces.http.service import Service
+from chachaml.web.pages import problem_page
 
 __all__ = ["Application"]
 
@@ -59,6 +60,8 @@ class Application:
         try:
             return await self._answer(scope, receive)
         except ChachamlError as error:
+            if _is_for_people(scope):
+                return self._told(scope, error)
             response = problem(error)
             if isinstance(error, NotSignedIn):
                 response.headers["WWW-Authenticate"] = 'Bearer realm="chachaml"'
@@ -70,9 +73,23 @@ class Application:
             traceback.print_exception(error, file=sys.stderr)
             return problem(Problem(500, "internal", "the server is at fault", "its log says more"))
 
+    def _told(self, scope: Scope, error: ChachamlError) -> Response:
+        """Return the page that says what is wrong; who has to say who they are is asked right away."""
+        options = self.service.options
+        if isinstance(error, NotSignedIn):
+            return RedirectResponse(options.prefix + "/login", 303)
+        return problem_page(self._path(scope), options, error)
+
+    def _path(self, scope: Scope) -> str:
+        """Return what is asked for, as it was sent, without the prefix: proxies may or may not pass it on."""
+        path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
+        prefix = self.service.options.prefix
+        inside = prefix and (path == prefix or path.startswith(prefix + "/"))
+        return (path.removeprefix(prefix) or "/") if inside else path
+
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         headers, method = Headers(scope=scope), scope["method"]
-        path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        path = self._path(scope)
         self.service.guard.check(headers, method, path)
         route, names = self.routes.find(method, path)
         actor = self._admit(route, headers, method)
@@ -143,6 +160,12 @@ class Application:
         while len(self._answers) > _KEPT_ANSWERS:
             self._answers.pop(next(iter(self._answers)))
         return response
+
+
+def _is_for_people(scope: Scope) -> bool:
+    """Tell whether a browser asks for something to show, rather than a program for data."""
+    shown = scope["method"] == "GET" and "/api/" not in scope["path"] and "/static/" not in scope["path"]
+    return shown and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _secured(send: Send, *, bodiless: bool, https: bool) -> Send:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 
 from starlette.responses import Response
 
@@ -18,8 +18,8 @@ from chachaml.surfaces.http import (
 )
 from chachaml.surfaces.http.answers import answer, as_json
 from chachaml.surfaces.http.requests import Request
-from chachaml.surfaces.http.routing import Endpoint, Route, Routes
-from chachaml.web import pages
+from chachaml.surfaces.http.routing import Route, Routes
+from chachaml.web import site
 
 __all__ = ["all_routes", "description"]
 
@@ -36,10 +36,8 @@ def all_routes() -> Routes:
             *events.routes(),
             *access_api.routes(),
             *operating.routes(),
-            Route("GET", "/", "read", _page(pages.start_page)),
-            Route("GET", "/api/docs", "read", _page(pages.api_page)),
+            *site.routes(),
             Route("GET", "/api/openapi.json", "read", _openapi),
-            Route("GET", "/static/{name}", "open", _static),
             Route("GET", "/healthz", "open", _health),
         ]
     )
@@ -50,18 +48,6 @@ def description() -> dict[str, object]:
     from chachaml import __version__
 
     return openapi.describe(all_routes().all, __version__)
-
-
-def _page(make: object) -> Endpoint:
-    return partial(_show, make)
-
-
-async def _show(make: object, request: Request) -> Response:  # noqa: ARG001 - as every endpoint
-    return pages.page(make())  # type: ignore[operator]
-
-
-async def _static(request: Request) -> Response:
-    return pages.static(request.path["name"])
 
 
 async def _openapi(request: Request) -> Response:  # noqa: ARG001 - as every endpoint

@@ -20,7 +20,7 @@ __all__ = ["PLACES", "Place", "description", "routes"]
 
 _NEEDS: dict[str, Permission] = {"read": "read", "write": "write", "destructive": "destroy"}
 
-_SLOW = ("query_sql", "export_runs", "check_alerts", "delete_runs")
+_SLOW = ("query_sql", "export_runs", "check_alerts", "delete_runs", "read_artifact")
 
 _MOST_ROWS, _MOST_POINTS, _MOST_RUNS = 10_000, 100_000, 1_000
 
@@ -51,6 +51,13 @@ PLACES = (
     Place("GET", "/api/runs/{run_id}/packages", "get_packages"),
     Place("GET", "/api/keys", "list_keys"),
     Place("GET", "/api/runs/{run_id}/artifacts", "list_artifacts"),
+    # judging runs
+    Place("GET", "/api/series/course", "describe_series", {"ids": "run_ids"}),
+    Place("GET", "/api/series/drawing", "draw_series", {"ids": "run_ids"}),
+    Place("GET", "/api/leaderboard", "get_leaderboard"),
+    Place("GET", "/api/importance", "get_importance"),
+    Place("GET", "/api/runs/{one}/why/{other}", "explain_difference"),
+    Place("GET", "/api/runs/{run_id}/content/{name:path}", "read_artifact"),
     # saying more of runs, and putting them right
     Place("GET", "/api/tags/{run_id}", "get_tags"),
     Place("POST", "/api/tags/{run_id}", "add_tag"),

@@ -57,6 +57,8 @@ class Options(NamedTuple):
     team: bool = False
     require_token: bool = False
     session: str = ""
+    prefix: str = ""
+    """Where below its origin it is, such as ``/tracker``; '' for all of it."""
     keep: bool = True
     """Whether it brings in what processes of this machine log, and sees to alerts; one of several does."""
 
@@ -154,7 +156,7 @@ class Service:
         """Return the path of a link that signs in whoever opens it first, within five minutes."""
         code = secrets.token_urlsafe(32)
         self.links[digest_of(code)] = time.monotonic() + LINK_LASTS
-        return f"/login?code={code}"
+        return f"{self.options.prefix}/login?code={code}"
 
     # what it does by itself -------------------------------------------------------------------------
 

@@ -1,0 +1,78 @@
+"""What all pages share: the palette, the theme, keys, the line to the server, and pages of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Watched
+from tests.served import Served
+
+
+def test_the_line_to_the_server_is_told(page: Page) -> None:
+    page.goto("/runs")
+    expect(page.locator("#live")).to_have_text("live")
+
+
+def test_the_palette_goes_to_pages_and_runs(page: Page, server: Served, watched: Watched) -> None:
+    watched.expect("404")
+    run = httpx.post(f"{server.url}/api/w/runs", json={"name": "night shift", "experiment": "iris"}).json()[
+        "id"
+    ]
+    page.goto("/runs")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").fill("night")
+    page.get_by_role("option", name="night shift").click()
+    page.wait_for_url(f"**/runs/{run}")
+
+
+def test_the_theme_is_kept(page: Page) -> None:
+    page.goto("/api/docs")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("#theme")
+    assert page.evaluate(ground) == light
+    page.click("#theme")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == dark
+
+
+def test_a_question_mark_lists_the_keys(page: Page) -> None:
+    page.goto("/api/docs")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Ctrl K")
+
+
+def test_an_address_that_is_not_there_suggests_another(page: Page, watched: Watched) -> None:
+    watched.expect("404")
+    page.goto("/modles")
+    expect(page.get_by_role("link", name="/models")).to_be_visible()
+
+
+def test_who_is_not_signed_in_is_asked(
+    open_context: Callable[..., BrowserContext], server: Served, watched: Watched
+) -> None:
+    watched.expect("401")
+    server.service.options = server.service.options._replace(require_token=True)
+    page = open_context(signed_in=False).new_page()
+    page.goto("/runs")
+    page.wait_for_url("**/login")
+    page.fill("#token", "chm_wrong")
+    page.click("text=Sign in")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.fill("#token", server.service.options.session)
+    page.click("text=Sign in")
+    page.wait_for_url("**/runs")
+
+
+def test_all_works_behind_a_prefix(page: Page, server: Served) -> None:
+    server.service.options = server.service.options._replace(prefix="/tracker")
+    page.goto("/tracker/api/docs")
+    page.get_by_text("/api/w/metrics").wait_for()
+    page.locator(".rail a").first.click()
+    page.wait_for_url("**/tracker/runs")
+    expect(page.locator("#live")).to_have_text("live")
