@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -283,3 +285,25 @@ def test_artifacts_logged_here_can_be_loaded_in_python(
     ml.connect(server.where.path)
     assert ml.load_artifact(run, "conf") == {"a": 1}
     assert ml.load_artifact(run, "raw.bin") == DATA
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_bytes_are_refused_once_there_is_no_more_room_for_them(
+    server: Served, http: httpx.Client, run: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a length nobody knows before how many come; and others may come at the same time."""
+    arrived = server.where.blobs().root
+
+    def body() -> Iterator[bytes]:
+        yield DATA
+        until = time.monotonic() + 20
+        while not any(each.stat().st_size for each in arrived.rglob(".*-*")):
+            assert time.monotonic() < until, "nothing arrives"
+        monkeypatch.setattr("chachaml.surfaces.http.artifacts_api._ROOM", 1 << 62)
+        yield from [DATA] * 10
+
+    where = f"/api/w/runs/{run}/artifacts/a" if method == "PUT" else f"/api/blobs/{DIGEST}"
+    pieces = {"Upload-Offset": "0", "Upload-Length": str(11 * len(DATA))} if method == "PATCH" else {}
+    refused = http.request(method, where, content=body(), headers=pieces)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (507, "no_room")
+    assert http.get(f"/api/runs/{run}").json()["artifacts"] == []

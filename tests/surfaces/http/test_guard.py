@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -262,3 +263,56 @@ def test_texts_of_users_come_back_as_data(http: httpx.Client) -> None:
     assert answer.json()["name"] == hostile
     missing = http.get("/api/runs", params={"filter": hostile})
     assert (missing.status_code, missing.headers["content-type"]) == (400, "application/json")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: {host}\r\nX-Much: " + b"a" * (8 << 20),
+        b"GET /healthz HTTP/1.1\r\nHost: {host}\r\n" + b"X-Many: 1\r\n" * 800_000,
+        b"GET /healthz?" + b"a" * (8 << 20),
+        b"POST /api/w/runs HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: " + b"a" * (8 << 20),
+    ],
+    ids=["one header", "many headers", "address", "trailer"],
+)
+def test_a_head_without_end_is_cut_off(server: Served, head: bytes) -> None:
+    host = server.url.removeprefix("http://")
+    name, port = host.split(":")
+    with socket.create_connection((name, int(port)), timeout=10) as line:
+        told = b""
+        for at in range(0, len(head), 65_536):
+            line.sendall(head[at : at + 65_536].replace(b"{host}", host.encode()))
+            readable, _, _ = select.select([line], [], [], 0.02)
+            if readable:
+                told = line.recv(65_536)
+                break
+        assert at < 1 << 20
+    assert told.startswith(b"HTTP/1.1 431 ")
+    assert b'"code":"too_large"' in told
+
+
+def test_who_comes_when_too_many_are_there_is_told_as_of_all_that_is_wrong(
+    server: Served, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chachaml.surfaces.http.serving._CONNECTIONS", 0)
+    refused = http.get("/healthz")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many")
+    assert refused.headers["x-content-type-options"] == "nosniff"
+    monkeypatch.undo()
+    assert http.get("/healthz").status_code == 200
+
+
+def test_those_who_send_slowly_keep_nobody_from_reading(server: Served, http: httpx.Client, run: str) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    lines = [socket.create_connection((host, int(port))) for _ in range(60)]
+    for number, line in enumerate(lines):
+        asked = f"PUT /api/w/runs/{run}/artifacts/{number} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        line.sendall(f"{asked}Content-Length: 1000000\r\n\r\n".encode() + b"x" * 70_000)
+    arrived = server.where.blobs().root
+    until = time.monotonic() + 20
+    while len(list(arrived.rglob(".new-*"))) < 40:
+        assert time.monotonic() < until, "the bytes do not arrive"
+    assert http.get("/api/runs", timeout=5).status_code == 200
+    for line in lines:
+        line.close()

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -120,15 +121,21 @@ def routes() -> list[Route]:
 
 
 class _Incoming(io.RawIOBase):
-    """A body as a file that a thread reads."""
+    """A body as a file that a thread reads, as long as there is room for it.
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces, self._left = pieces, b""
+    Args:
+        pieces: What comes.
+        folder: Where it goes.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes], folder: Path) -> None:
+        self._pieces, self._folder = pieces, folder
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:  # noqa: ARG002 - a piece is as large as it comes
+        _check_room(self._folder)
         try:
             return anyio.from_thread.run(self._next)
         except StopAsyncIteration:
@@ -144,8 +151,8 @@ class _Incoming(io.RawIOBase):
 async def _receive(request: Request) -> Blob:
     """Keep a body; return what it is."""
     blobs = _room(request)
-    source: Any = _Incoming(request.body.chunks())
-    blob = await anyio.to_thread.run_sync(blobs.put, source)
+    source: Any = _Incoming(request.body.chunks(), blobs.root)
+    blob = await anyio.to_thread.run_sync(blobs.put, source, limiter=request.service.uploads)
     request.service.sent(request.actor, blob.digest)
     return blob
 
@@ -163,10 +170,18 @@ def _room(request: Request) -> LocalBlobs:
         )
     blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     coming = request.headers.get("content-length", "0")
-    free = shutil.disk_usage(blobs.root).free
-    if free - (int(coming) if coming.isdigit() else 0) < _ROOM:
-        raise Problem(507, "no_room", "there is no room for it on the server's disk", "ask who runs it")
+    _check_room(blobs.root, int(coming) if coming.isdigit() else 0)
     return blobs
+
+
+def _check_room(folder: Path, coming: int = 0) -> None:
+    """Refuse bytes that would leave the disk too full: others may come at the same time.
+
+    Raises:
+        Problem: 507.
+    """
+    if shutil.disk_usage(folder).free - coming < _ROOM:
+        raise Problem(507, "no_room", "there is no room for it on the server's disk", "ask who runs it")
 
 
 async def put_artifact(request: Request) -> Response:
@@ -337,18 +352,18 @@ async def add_to_blob(request: Request) -> Response:
     digest = check_digest(request.path["digest"])
     at, whole = _number(request, "upload-offset"), _number(request, "upload-length")
     blobs, part = _room(request), _part(request, digest)
-    source = _Incoming(request.body.chunks())
-    offset = await anyio.to_thread.run_sync(_append, part, at, whole, source)
+    source = _Incoming(request.body.chunks(), blobs.root)
+    offset = await anyio.to_thread.run_sync(_append, part, at, whole, source, limiter=request.service.uploads)
     told = {"Upload-Offset": str(offset)}
     if offset < whole:
         return answer({"sha256": digest, "size": offset, "complete": False}, headers=told)
-    blob = await anyio.to_thread.run_sync(blobs.adopt, part, digest)
+    blob = await anyio.to_thread.run_sync(blobs.adopt, part, digest, limiter=request.service.slow)
     await request.work(blobs.sync)
     request.service.sent(request.actor, digest)
     return answer({"sha256": digest, "size": blob.size, "complete": True}, headers=told)
 
 
-def _append(path: Any, at: int, whole: int, source: _Incoming) -> int:
+def _append(path: Path, at: int, whole: int, source: _Incoming) -> int:
     """Add what comes to a file that ends at `at`; return where it ends then."""
     with path.open("ab") as file:
         path.chmod(0o600)
@@ -366,7 +381,7 @@ def _elsewhere(there: int) -> Conflict:
     return Problem(409, "conflict", f"{there:,} bytes are here", "go on from there", told)  # type: ignore[return-value]
 
 
-def _part(request: Request, digest: str) -> Any:
+def _part(request: Request, digest: str) -> Path:
     """Return where the pieces go: each actor's by themselves, for none of them is known to be right yet."""
     who = sha256(request.actor.name.encode()).hexdigest()[:12]
     return request.service.where.blobs().part(f"{digest}-{who}")

@@ -39,6 +39,7 @@ _ALERTS_EVERY = 2.0
 _REAP_EVERY = 15.0
 _SENT_KEPT = 10_000
 _SLOW_AT_ONCE = 4
+_UPLOADS_AT_ONCE = 64
 
 LINK_LASTS = 300.0
 
@@ -93,6 +94,8 @@ class Service:
         self.calls = Limiter(rate=1_000, burst=5_000)
         self.slow = CapacityLimiter(_SLOW_AT_ONCE)
         """For work that may take many seconds: it must not keep all threads from the rest."""
+        self.uploads = CapacityLimiter(_UPLOADS_AT_ONCE)
+        """For bytes that come as slowly as their senders like."""
         self.links: dict[str, float] = {}
         """Digests of one-time links, and until when they are good."""
         self.feed = LiveFeed(self)

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
@@ -26,19 +27,32 @@ __all__ = ["Running", "in_background", "is_loopback", "listen", "origins_of", "s
 _HEADERS_WITHIN = 10.0
 """Seconds that a client may take for the headers of a request."""
 
+_HEAD_LIMIT = 65_536
+"""Bytes of a request that may come without making a head or a piece of its body whole."""
+
 _CONNECTIONS = 2_500
 _STOP_WITHIN = 8
 _BACKLOG = 1024
 
 
 class _Patience(HttpToolsProtocol):
-    """The protocol, with an end to patience: who opens a line says soon what they want."""
+    """The protocol, with an end to patience: who opens a line says soon, and in few words, what they want."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _held = 0
+    """Bytes that came since something was whole: a head, a piece of a body, a request."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.limit_concurrency = None  # uvicorn's own answer is plain text
+        self._all = self.app
         self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        self._held += len(data)
+        super().data_received(data)
+        if self._held > _HEAD_LIMIT and not self.transport.is_closing():
+            self._refuse(Problem(431, "too_large", f"the headers are larger than {_HEAD_LIMIT:,} bytes"))
 
     def _wait(self) -> None:
         self._enough()
@@ -50,19 +64,36 @@ class _Patience(HttpToolsProtocol):
             self._waiting = None
 
     def on_message_begin(self) -> None:
+        self._held = 0
         super().on_message_begin()
         self._wait()
 
     def on_headers_complete(self) -> None:
+        self._held = 0
         self._enough()
+        self.app = _full if len(self.connections) > _CONNECTIONS else self._all
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._held = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._held = 0
+        super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: that there are no sockets here is no fault of whoever runs the server."""
 
     def send_400_response(self, msg: str) -> None:
         """Answer to what is no HTTP as to everything else that is wrong."""
-        response = problem(Problem(400, "bad_request", msg, "this is no HTTP that the server understands"))
+        self._refuse(Problem(400, "bad_request", msg, "this is no HTTP that the server understands"))
+
+    def _refuse(self, error: Problem) -> None:
+        response = problem(error)
         headers = {**SECURE, **response.headers, "connection": "close"}
         lines = [
-            b"HTTP/1.1 400 Bad Request",
+            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
             *(f"{name}: {value}".encode() for name, value in headers.items()),
         ]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
@@ -71,6 +102,13 @@ class _Patience(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._enough()
         super().connection_lost(exc)
+
+
+async def _full(scope: Any, receive: Any, send: Any) -> None:
+    """Answer to whoever comes while there are too many."""
+    response = problem(Problem(503, "too_many", "too many are connected already", "try again later"))
+    response.headers.update({**SECURE, "Connection": "close", "Retry-After": "5"})
+    await response(scope, receive, send)
 
 
 class Running(uvicorn.Server):
@@ -94,10 +132,8 @@ class Running(uvicorn.Server):
                 server_header=False,
                 date_header=True,
                 proxy_headers=False,
-                limit_concurrency=_CONNECTIONS,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=_STOP_WITHIN,
-                h11_max_incomplete_event_size=65_536,
             )
         )
 
