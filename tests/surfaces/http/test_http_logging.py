@@ -300,6 +300,34 @@ def test_a_request_with_a_key_is_done_once_even_if_the_server_forgot_it(
     assert len(get(http, "/api/models/net")["versions"]) == 1
 
 
+def test_a_key_never_stands_for_other_bytes_than_those_that_were_sent(http: httpx.Client, run: str) -> None:
+    same = {"Idempotency-Key": "try-3"}
+    where = f"/api/w/runs/{run}/artifacts"
+    for name, content in [("a", b"one"), ("b", b"one"), ("b", b"one"), ("a", b"two"), ("a", b"one")]:
+        sent = http.put(f"{where}/{name}?overwrite=true", content=content, headers=same)
+        assert sent.status_code == 200
+    for value in (1, 2):
+        assert http.post(where, json={"name": f"v{value}", "value": value}, headers=same).status_code == 200
+    assert error(http.put(f"{where}/b", content=b"other", headers=same)) == (409, "artifact_exists")
+    kept = {one["name"] for one in get(http, f"/api/runs/{run}/artifacts")}
+    assert kept == {"a", "b", "v1", "v2"}
+    assert http.get(f"/api/artifacts/{run}/a/download").content == b"two"  # the first try's, late, was done
+
+
+def test_answers_are_remembered_only_where_that_is_of_use_and_small(http: httpx.Client, run: str) -> None:
+    from tests.served import _listening
+
+    remembered = _listening()[0]._answers
+    same = {"Idempotency-Key": "try-4"}
+    http.post("/api/sql", json={"sql": "SELECT id FROM runs"}, headers=same)
+    assert not remembered
+    large = {"name": "large", "params": {f"p{n}": "x" * 1000 for n in range(100)}}
+    ids = {http.post("/api/w/runs", json=large, headers=same).json()["id"] for _ in range(2)}
+    assert len(ids) == 1
+    assert [one.response for one in remembered.values()] == [None]
+    assert error(http.post("/api/w/runs", json={}, headers=same)) == (409, "conflict")
+
+
 def test_tries_at_the_same_moment_are_one(server: Served, http: httpx.Client) -> None:
     def attempt(_: int) -> str:
         answer = httpx.post(

@@ -454,6 +454,21 @@ def test_an_admin_makes_accounts_and_tokens_and_revokes_them(team: Team) -> None
         assert (last.status_code, last.json()["error"]["message"]) == (409, "'admin' is the last admin")
 
 
+def test_a_token_that_was_shown_already_is_not_shown_as_another(team: Team) -> None:
+    """The server forgets what it answered, as by a restart; a second secret would be good for nothing."""
+    from tests.served import _listening
+
+    with team.client("admin") as admin:
+        same = {"Idempotency-Key": "one"}
+        made = admin.post("/api/tokens", json={"account": "reader"}, headers=same).json()
+        assert admin.post("/api/tokens", json={"account": "reader"}, headers=same).json() == made
+        _listening()[0]._answers.clear()
+        again = admin.post("/api/tokens", json={"account": "reader"}, headers=same)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+        listed = [one["id"] for one in admin.get("/api/accounts").json()["tokens"]]
+        assert listed.count(made["id"]) == 1
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"name": ""}, {"name": "a b"}, {"name": "x", "role": "god"}, {"name": "x", "is_admin": True}]
 )

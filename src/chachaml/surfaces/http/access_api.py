@@ -226,6 +226,9 @@ async def issue(request: Request) -> Response:
     expires = _now() + int(given.days * _DAY)
     about = (token, given.account, digest_of(secret), expires, as_text("label", given.label), given.role)
     await _change(request, TokenIssued(_now(), _by(request), *about))
+    made = await request.work(request.service.store.access)
+    if not any(one.id == token for one in made.tokens):
+        raise Conflict("this Idempotency-Key made a token before, which was shown then", "use another key")
     return answer({"token": secret, "id": token, "account": given.account, "expires": expires})
 
 

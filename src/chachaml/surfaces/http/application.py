@@ -22,15 +22,17 @@ from chachaml.web.pages import problem_page
 
 __all__ = ["Application"]
 
-_KEPT_ANSWERS = 2_000
+_KEPT_ANSWERS, _KEPT_SIZE = 2_000, 20_000
+"""Answers that are remembered, and how large each may be: the others are made again, by the same ids."""
+
 _UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class _Answer(NamedTuple):
-    """What was answered to a request with a key, or is being thought of."""
+    """What was answered to a request with a key, or is being thought of; None if it is too large to keep."""
 
     fingerprint: bytes
-    response: asyncio.Future[Response]
+    response: asyncio.Future[Response] | None
 
 
 class Application:
@@ -100,7 +102,7 @@ class Application:
         if route.limit is not None and method in _UNSAFE:
             packed = await body.whole()
             request.data = unpacked(packed, headers.get("content-encoding", ""), route.limit)
-        if method in _UNSAFE and (key := headers.get("idempotency-key", "")):
+        if method in _UNSAFE and route.needs != "read" and (key := headers.get("idempotency-key", "")):
             return await self._once(route, request, path, key)
         return await route.endpoint(request)
 
@@ -141,8 +143,10 @@ class Application:
         if known is not None:
             if known.fingerprint != fingerprint:
                 raise Problem(409, "conflict", "this Idempotency-Key was used for another request")
-            return await asyncio.shield(known.response)
-        answer = self._answers[request.key] = _Answer(fingerprint, asyncio.get_running_loop().create_future())
+            if known.response is not None:
+                return await asyncio.shield(known.response)
+        pending: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._answers[request.key] = _Answer(fingerprint, pending)
         try:
             response = await route.endpoint(request)
         except BaseException as error:
@@ -153,10 +157,12 @@ class Application:
                 if isinstance(error, ChachamlError)
                 else StoreUnavailable("the first try was broken off")
             )
-            answer.response.set_exception(failed)
-            answer.response.exception()
+            pending.set_exception(failed)
+            pending.exception()
             raise
-        answer.response.set_result(response)
+        pending.set_result(response)
+        if len(response.body) > _KEPT_SIZE:
+            self._answers[request.key] = _Answer(fingerprint, None)
         while len(self._answers) > _KEPT_ANSWERS:
             self._answers.pop(next(iter(self._answers)))
         return response

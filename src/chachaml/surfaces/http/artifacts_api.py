@@ -272,6 +272,8 @@ async def _log(
             )
         return batch
 
+    if request.key:  # which the body, unread until now, belongs to: other bytes are another request
+        request.key = "\0".join((request.key, name, blob.digest))
     await request.work(request.service.where.blobs().sync)
     batch = Batch((logged,), command=logging_api.command(request))
     await logging_api.write(request, batch, [run], prepare)
