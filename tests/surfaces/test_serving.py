@@ -147,6 +147,22 @@ def test_nothing_is_served_to_others_before_it_is_known_who_they_are(tmp_path: P
     assert "chachaml admin create" in known.stderr
 
 
+def test_a_server_for_all_has_to_be_asked_for_by_its_name(tmp_path: Path) -> None:
+    both = chachaml(tmp_path, "serve", "--url", "http://x", "--team", "--insecure-no-auth")
+    assert (both.returncode, "--insecure-no-auth" in both.stderr) == (2, True)
+    nameless = chachaml(tmp_path, "serve", "--host", "0.0.0.0", "--insecure-no-auth")
+    assert (nameless.returncode, "--url" in nameless.stderr) == (2, True)
+    port = free_port()
+    url = f"http://127.0.0.2:{port}"
+    command = [sys.executable, "-m", "chachaml", "serve", "--host", "0.0.0.0", "--port", str(port)]
+    with up([*command, "--url", url, "--insecure-no-auth"], tmp_path) as said:
+        assert url in said
+        run = httpx.post(f"{url}/api/w/runs").json()["id"]
+        assert httpx.post(f"{url}/api/delete", json={"run_ids": [run]}).status_code == 401
+        assert httpx.get(f"{url}/api/runs", headers={"Host": "evil.example"}).status_code == 421
+        assert httpx.get(f"{url}/api/runs", headers={"Origin": "http://evil.example"}).status_code == 403
+
+
 @pytest.mark.parametrize("url", ["tracker.example", "ftp://x", "https://", "https://u@x", "https://x/?below"])
 def test_an_address_is_an_origin(tmp_path: Path, url: str) -> None:
     assert chachaml(tmp_path, "admin", "create", "ada").returncode == 0

@@ -94,6 +94,11 @@ def ui(
 )
 @click.option("--team", is_flag=True, help="Ask everybody who they are, on this machine too.")
 @click.option("--require-token", is_flag=True, help="Without a team: ask a token even of who reads.")
+@click.option(
+    "--insecure-no-auth",
+    is_flag=True,
+    help="Let whoever reaches it read and log without a token: for a container or a network of your own.",
+)
 @click.pass_obj
 def serve(
     outer: str | None,
@@ -103,11 +108,12 @@ def serve(
     urls: tuple[str, ...],
     team: bool,
     require_token: bool,
+    insecure_no_auth: bool,
 ) -> None:
     """Serve a store, to a team or to this machine.
 
-    Whatever is reached from other machines asks everybody for a token: make the first admin before, with
-    chachaml admin create NAME. TLS is for a proxy in front of it.
+    Whatever is reached from other machines asks everybody for a token, unless --insecure-no-auth is given:
+    make the first admin before, with chachaml admin create NAME. TLS is for a proxy in front of it.
     """
     from chachaml.surfaces.http.service import Options
     from chachaml.surfaces.http.serving import is_loopback, origins_of
@@ -115,7 +121,14 @@ def serve(
     where = _connect(store or outer)
     shared = team or bool(urls) or not is_loopback(host)
     if shared:
-        _check_team(where, urls)
+        _check_name(urls)
+    if shared and insecure_no_auth:
+        if team or require_token:
+            raise BadValue("--insecure-no-auth asks nobody for a token", "leave it out")
+        shared = False
+        click.echo("Whoever reaches this server may read and log. Nothing tells who did it.", err=True)
+    if shared:
+        _check_team(where)
     sockets = _listen(host, _port(port, None) or DEFAULT_PORT)
     number = sockets[0].getsockname()[1]
     origins = (*map(_origin, urls), *origins_of(host if is_loopback(host) else "localhost", number))
@@ -143,15 +156,19 @@ def _serve(
         where.close()
 
 
-def _check_team(where: Connection, urls: tuple[str, ...]) -> None:
-    """Refuse to serve others before it is known who they may be, and how they call this server."""
-    from chachaml.surfaces.http.actors import Directory
-
+def _check_name(urls: tuple[str, ...]) -> None:
+    """Refuse to serve others before it is known how they call this server."""
     if not urls:
         raise BadValue(
             "other machines are to reach this server, but not how: a name that is not known is refused",
             "say it: chachaml serve ... --url https://tracker.example",
         )
+
+
+def _check_team(where: Connection) -> None:
+    """Refuse to serve others before it is known who they may be."""
+    from chachaml.surfaces.http.actors import Directory
+
     if not Directory(where.store(create=True)).has_admin():
         raise StoreUnavailable(
             "nobody may use this server yet, and without knowing who asks it serves no other machine",

@@ -40,6 +40,16 @@ def test_bytes_come_back_under_their_name(http: httpx.Client, run: str, name: st
     assert [one["name"] for one in http.get(f"/api/runs/{run}/artifacts").json()] == [name]
 
 
+def test_bytes_are_found_by_their_digest_too(http: httpx.Client, run: str) -> None:
+    made = put(http, run, "a.html").json()
+    got = http.get(f"/api/artifacts/{made['digest']}/download", headers={"Range": "bytes=1-2"})
+    assert (got.status_code, got.content) == (206, DATA[1:3])
+    assert got.headers["content-type"] == "application/octet-stream"
+    assert got.headers["content-disposition"].startswith("attachment; ")
+    assert http.get(f"/api/artifacts/{'c' * 64}/download").status_code == 404
+    assert http.get("/api/artifacts/nothing/download").status_code == 400
+
+
 def test_a_posted_body_is_an_artifact_too(http: httpx.Client, run: str) -> None:
     made = http.post(f"/api/w/runs/{run}/artifacts?name=a/b.bin", content=DATA).json()
     assert (made["sha256"], made["size"]) == (DIGEST, len(DATA))

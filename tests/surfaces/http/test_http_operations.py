@@ -163,6 +163,30 @@ def test_runs_come_page_by_page(http: httpx.Client) -> None:
     assert http.get("/api/runs", params={"after": "x"}).status_code == 400
 
 
+def test_searches_go_on_behind_a_page(http: httpx.Client) -> None:
+    ids = [start(http, name=f"run-{number}") for number in range(5)]
+    for number, run in enumerate(ids):
+        http.post(f"/api/w/runs/{run}/metrics", json={"acc": number})
+    asked = {"metric_key": "acc", "op": ">", "metric_value": "0", "sort_by_metric": "acc", "limit": "3"}
+    first = http.get("/api/search", params=asked).json()
+    second = http.get("/api/search", params={**asked, "after": first["next"]}).json()
+    assert [run["id"] for run in (*first["runs"], *second["runs"])] == ids[:0:-1]
+    assert second["next"] is None
+
+
+def test_an_empty_field_of_a_form_means_any(http: httpx.Client, run: str) -> None:
+    for form in (
+        "/api/runs?experiment=&status=&name=&filter=&limit=",
+        "/api/search?experiment=&metric_key=&op=&metric_value=",
+        "/api/best?metric=acc&experiment=&direction=",
+    ):
+        http.post(f"/api/w/runs/{run}/metrics", json={"acc": 1})
+        answer = http.get(form)
+        assert answer.status_code == 200, answer.text
+        assert run in answer.text
+    assert http.get("/api/best?metric=").status_code == 400
+
+
 def test_columns_are_chosen(http: httpx.Client, run: str) -> None:
     http.post(f"/api/w/runs/{run}/metrics", json={"loss": 1, "acc": 2})
     http.post(f"/api/w/runs/{run}/params", json={"lr": 0.1})
@@ -175,7 +199,7 @@ def test_columns_are_chosen(http: httpx.Client, run: str) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "limit=0", "limit=x", "limit=", "status=lost", "filter=metrics.", "order_by=;drop", "colour=red",
+        "limit=0", "limit=x", "status=lost", "filter=metrics.", "order_by=;drop", "colour=red",
         "limit=1&limit=2", "archived=maybe", "filter=%ff", "after=%00",
     ],
 )  # fmt: skip

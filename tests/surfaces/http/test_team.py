@@ -254,6 +254,7 @@ def test_what_is_not_yours_is_not_there(split: tuple[Team, str, str]) -> None:
             f"/api/series?ids={hidden}&metric=canary",
             f"/api/artifacts/{hidden}/canary.txt/download",
             f"/api/blobs/{digest}",
+            f"/api/artifacts/{digest}/download",
             "/api/models/canary",
             "/api/models/canary/version",
         ]

@@ -61,6 +61,13 @@ def routes() -> list[Route]:
             _said("download_artifact", "Give the bytes of an artifact, or a range of them.", run, name),
         ),
         Route(
+            "GET",
+            "/api/artifacts/{digest}/download",
+            "read",
+            download_bytes,
+            _said("download_artifact_by_digest", "Give the bytes of an artifact, by their SHA-256.", digest),
+        ),
+        Route(
             "PUT",
             "/api/w/runs/{run_id}/artifacts/{name:path}",
             "write",
@@ -424,6 +431,15 @@ async def download(request: Request) -> Response:
     found = await request.work(find)
     shown = {"Content-Type": safe_type(found.content_type), "Content-Disposition": disposition(name)}
     return await streamed(request, Blob(found.digest, found.size), "", shown)
+
+
+async def download_bytes(request: Request) -> Response:
+    """Give the bytes of an artifact that is known by their digest alone, as all are who have them."""
+    digest = check_digest(request.path["digest"])
+    size = await request.work(partial(_size_of, request, digest))
+    if size is None:
+        raise NotFound(f"there is no artifact {digest!r}", "its id is the SHA-256 of its bytes")
+    return await streamed(request, Blob(digest, size), "", {"Content-Disposition": disposition(digest)})
 
 
 async def streamed(request: Request, blob: Blob, kind: str, headers: dict[str, str]) -> Response:

@@ -126,7 +126,8 @@ def _needs(operation: Operation[..., Any]) -> Permission:
 
 async def _run(place: Place, operation: Operation[..., Any], request: Request) -> Response:
     texts = place.method in ("GET", "DELETE")
-    given: dict[str, Any] = dict(request.query()) if texts else request.json_object()
+    # An empty field of a form means any.
+    given = {name: text for name, text in request.query().items() if text} if texts else request.json_object()
     columns = given.pop("columns", None) if operation.name in _TRIMMED else None
     arguments = _named(place, operation, given, request.path)
     slow = operation.name in _SLOW
