@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +126,20 @@ def test_a_shared_machine_can_ask_everybody(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"runs": [], "next": None}
     server.stop()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_silent_lines_leave_room_for_others_however_few_files_there_may_be(tmp_path: Path) -> None:
+    port, errors = free_port(), tmp_path / "errors"
+    serve = f"exec {sys.executable} -m chachaml serve --port {port} 2> {errors}"
+    with up(["sh", "-c", f"ulimit -n 64; {serve}"], tmp_path), contextlib.ExitStack() as lines:
+        for _ in range(300):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port)))
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHo")
+        began = time.monotonic()
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
+        assert time.monotonic() - began < 5
+    assert "Traceback" not in errors.read_text()
 
 
 @pytest.mark.parametrize("store", ["http://localhost:8080", "https://tracker.example", "spool:///tmp/x"])

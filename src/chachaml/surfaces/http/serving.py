@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,20 +34,33 @@ _HEAD_LIMIT = 65_536
 _CONNECTIONS = 2_500
 _STOP_WITHIN = 8
 _BACKLOG = 1024
+_ACCEPTED_AT_ONCE = 4
+"""Connections that are taken before those that are there are looked at again."""
 
 
 class _Patience(HttpToolsProtocol):
     """The protocol, with an end to patience: who opens a line says soon, and in few words, what they want."""
 
+    most = _CONNECTIONS
     _waiting: asyncio.TimerHandle | None = None
     _held = 0
     """Bytes that came since something was whole: a head, a piece of a body, a request."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.limit_concurrency = None  # uvicorn's own answer is plain text
         self._all = self.app
+        if len(self.connections) > self.most:
+            self._make_room()
         self._wait()
+
+    def _make_room(self) -> None:
+        """Close the line that has been silent for longest, if there is one."""
+        lines = [each for each in self.connections if isinstance(each, _Patience)]
+        silent = {each: each._waiting.when() for each in lines if each._waiting is not None}
+        if silent:
+            oldest = min(silent, key=silent.__getitem__)
+            oldest._enough()
+            oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._held += len(data)
@@ -71,7 +85,7 @@ class _Patience(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._held = 0
         self._enough()
-        self.app = _full if len(self.connections) > _CONNECTIONS else self._all
+        self.app = _full if len(self.connections) > self.most else self._all
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -121,6 +135,7 @@ class Running(uvicorn.Server):
 
     def __init__(self, service: Service, started: Callable[[Service], None]) -> None:
         self.service, self._started = service, started
+        _Patience.most = _most_connections()
         super().__init__(
             uvicorn.Config(
                 Application(service, all_routes()),
@@ -132,6 +147,7 @@ class Running(uvicorn.Server):
                 server_header=False,
                 date_header=True,
                 proxy_headers=False,
+                backlog=_ACCEPTED_AT_ONCE,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=_STOP_WITHIN,
             )
@@ -140,6 +156,8 @@ class Running(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(_BACKLOG)  # asyncio takes as many at once as it lets wait
         self._started(self.service)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn calls it
@@ -182,6 +200,20 @@ def in_background(where: Connection, options: Options, sockets: list[socket.sock
         running.should_exit = True
         thread.join(30)
         service.close()
+
+
+def _most_connections() -> int:
+    """Return how many connections there may be: each is a file, and the server needs others as well."""
+    if sys.platform == "win32":
+        return _CONNECTIONS
+    import resource
+
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _CONNECTIONS
+    if files < wanted:
+        files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    return min(_CONNECTIONS, files // 2)
 
 
 # where --------------------------------------------------------------------------------------------
