@@ -51,7 +51,7 @@ HOMES = {
     "click": ("surfaces", "web"),
     "starlette": ("surfaces", "web"),
     "uvicorn": ("surfaces", "web"),
-    "httpx": ("surfaces", "web", "store"),
+    "httpx": ("surfaces", "web", "store", "moving"),
     "mcp": ("surfaces",),
     "jinja2": ("surfaces", "web"),
     "pytest": ("testing",),

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         backup,
         restore_backup,
     )
+    from chachaml.moving.importing import import_runs
     from chachaml.moving.migrating import migrate
     from chachaml.pipelines.api import (
         pipeline,
@@ -155,6 +156,7 @@ _HOMES = {
         "backup",
         "restore_backup",
     ),
+    "chachaml.moving.importing": ("import_runs",),
     "chachaml.moving.migrating": ("migrate",),
     "chachaml.pipelines.api": ("pipeline",),
     "chachaml.pipelines.steps": ("step",),
@@ -300,6 +302,7 @@ __all__ = [
     "flush",
     "get_tags",
     "history",
+    "import_runs",
     "inspect",
     "last_run",
     "list_artifacts",

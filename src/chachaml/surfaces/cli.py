@@ -14,6 +14,7 @@ from chachaml.surfaces import (
     administering,
     alerting,
     changing,
+    importing,
     looking,
     modelling,
     moving,
@@ -26,7 +27,7 @@ from chachaml.surfaces.commands import cli
 
 __all__ = ["cli", "main"]
 
-ROOMS = (looking, changing, modelling, working, alerting, upkeep, moving, serving, administering)
+ROOMS = (looking, changing, modelling, working, alerting, upkeep, moving, importing, serving, administering)
 """Where the commands are; importing them is what adds them."""
 
 

@@ -1,0 +1,120 @@
+"""What a source gives: runs as they were elsewhere, with points that are read when they are asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from chachaml.core.changes import PointsLogged, Stage
+from chachaml.core.model import WholeRun
+from chachaml.core.values import MAX_KEY
+
+__all__ = ["File", "Imported", "Source", "Version", "clean", "derived_id", "key_of", "points_of", "typed"]
+
+
+@dataclass(frozen=True)
+class File:
+    """An artifact elsewhere: a file of this machine, or bytes. ``time`` is in microseconds."""
+
+    name: str
+    data: Path | bytes | Callable[[], bytes]
+    time: int
+    content_type: str = ""
+    format: str = ""
+    """How its bytes become a value again. Default: they are a file."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A run elsewhere: its row with all that belongs to it, its files, and how to read its points."""
+
+    whole: WholeRun
+    points: Callable[[], Iterable[PointsLogged]] = tuple
+    files: Sequence[File] = ()
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a model elsewhere. ``id`` is 32 hex digits, always the same for the same version."""
+
+    id: str
+    model: str
+    number: int
+    run: str
+    artifact: str
+    time: int
+    by: str = ""
+    stage: Stage = "none"
+    description: str = ""
+    model_description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    model_tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
+
+
+class Source(Protocol):
+    """Somewhere that runs come from. What it cannot read it tells the tally that it was made with."""
+
+    place: str
+    """Where it is, for people."""
+
+    def count(self) -> int | None:
+        """Return how many runs there are; None if that is not known beforehand."""
+        ...
+
+    def runs(self) -> Iterator[Imported]:
+        """Yield all runs, parents before their children where that is possible."""
+        ...
+
+    def versions(self) -> Iterable[Version]:
+        """Yield versions of models, ascending."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+def derived_id(*parts: object) -> str:
+    """Return an id of 32 hex digits that is always the same for the same parts."""
+    digest = sha256("\0".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()
+    return f"{digest[:12]}8{digest[13:16]}a{digest[17:32]}"
+
+
+def clean(text: object, most: int = 0) -> str:
+    """Return text that every store can keep: without NUL and halves of surrogate pairs, and not too long."""
+    kept = str(text).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    return kept[:most] if most else kept
+
+
+def key_of(text: object) -> str:
+    """Return text that can name a param, metric or tag."""
+    return clean(text, MAX_KEY) or "unnamed"
+
+
+def typed(text: str) -> Any:
+    """Return the number or truth value that a text is, if it reads as this text again; else the text."""
+    if text in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[text]
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except (ValueError, OverflowError):
+            continue
+        if str(value) == text and math.isfinite(value):
+            return value
+    return text
+
+
+def points_of(
+    run: str, key: str, steps: Sequence[Any], times: Sequence[Any], values: Sequence[Any]
+) -> PointsLogged:
+    """Return points from columns; times are in microseconds."""
+    columns = (np.asarray(steps, "<i8"), np.asarray(times, "<i8"), np.asarray(values, "<f8"))
+    return PointsLogged(run, key_of(key), *(column.tobytes() for column in columns))

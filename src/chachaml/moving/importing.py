@@ -1,0 +1,313 @@
+"""`import_runs`: what other tools recorded becomes runs here, and done again brings what is new."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from chachaml.artifacts.content_type import guess
+from chachaml.connected import Connection
+from chachaml.core.changes import (
+    AliasMoved,
+    Batch,
+    Change,
+    ModelDescribed,
+    PointsLogged,
+    RunEdited,
+    RunEnded,
+    RunStarted,
+    VersionRegistered,
+)
+from chachaml.core.errors import BadValue, ChachamlError
+from chachaml.core.ids import new_id
+from chachaml.core.model import ArtifactRow, RunRow, Summary, WholeRun
+from chachaml.core.names import check_artifact_name
+from chachaml.core.settings import current_user
+from chachaml.core.values import canonical
+from chachaml.moving.account import Moved, Progress, Tally
+from chachaml.moving.difference import belongings
+from chachaml.moving.imported import File, Imported, Source, Version, clean, key_of
+from chachaml.moving.places import Place, place, show
+from chachaml.moving.points import PIECE, missing
+from chachaml.remote_blobs import RemoteBlobs
+
+__all__ = ["SOURCES", "import_runs"]
+
+SOURCES = {
+    "mlflow": ("mlflow", "MLflow: its database, an mlruns folder, or a server"),
+}
+"""What runs can be imported from: the module that reads it, and what it is."""
+
+_TOGETHER = 100
+"""Runs that are written together, if they are small."""
+
+
+def import_runs(
+    source: str,
+    where: str | os.PathLike[str],
+    *,
+    store: Place | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Moved:
+    """Bring in what another tool recorded: runs, params, all points with their times, artifacts, models.
+
+    Each run has the same id every time, so doing it again adds only what is new, and changes nothing that was
+    corrected here. What cannot be carried is named in the result.
+
+    Args:
+        source: The tool: one of `chachaml.moving.importing.SOURCES`.
+        where: Its file, folder or address.
+        store: Where to: a path, or the address of a server. Default: the store in use.
+        dry_run: Count what is there, and change nothing.
+        progress: Called with the number of runs done, of all (None if that is not known), and of points.
+        options: What a source takes besides; see its page of the guide.
+
+    Raises:
+        BadValue: No such tool, or that is none of its places.
+        MissingExtra: Reading it needs a library that is not installed.
+        StoreUnavailable: The store cannot be written.
+    """
+    if source not in SOURCES:
+        raise BadValue(f"nothing is known of {source!r}", "one of: " + ", ".join(SOURCES))
+    tally = Tally()
+    module = import_module(f"chachaml.moving.sources.{SOURCES[source][0]}")
+    to = place(store)
+    opened: Source = module.open_source(os.fspath(where), tally, **options)
+    try:
+        Importer(to, tally, progress, dry_run=dry_run).bring(opened)
+    finally:
+        opened.close()
+    return tally.result(opened.place, to.place, dry_run=dry_run)
+
+
+class Importer:
+    """Writes what a source gives.
+
+    Args:
+        target: The store's connection.
+        tally: Where all is counted.
+        progress: Hears how far it is.
+        dry_run: Count, and change nothing.
+    """
+
+    def __init__(
+        self, target: Connection, tally: Tally, progress: Progress | None = None, *, dry_run: bool = False
+    ) -> None:
+        self._to, self._tally, self._progress, self._dry = target, tally, progress, dry_run
+        self._store = target.ready()
+        if not dry_run:
+            self._store = target.store(create=True)
+        self._changes: list[Change] = []
+        self._points = 0
+
+    def bring(self, source: Source) -> None:
+        """Bring all that a source has."""
+        total, done, lot = source.count(), 0, list[Imported]()
+        for one in source.runs():
+            lot.append(one)
+            done += 1
+            if len(lot) >= _TOGETHER:
+                self.bring_runs(lot)
+                lot.clear()
+                if self._progress:
+                    self._progress(done, total, self._tally.points)
+        self.bring_runs(lot)
+        self._versions(source.versions())
+        if self._progress:
+            self._progress(done, total, self._tally.points)
+        if not self._dry:
+            self._to.blobs().sync()
+            self._store.sync()
+
+    # runs ---------------------------------------------------------------------------------------------
+
+    def bring_runs(self, lot: Sequence[Imported]) -> None:
+        """Bring some runs, or what is new of them."""
+        here = {one.row.id: one for one in self._store.whole_runs([each.whole.row.id for each in lot])}
+        for one in lot:
+            self._run(replace_row(one, self._cleaned(one.whole.row)), here.get(one.whole.row.id))
+        self._flush()
+
+    def _run(self, one: Imported, known: WholeRun | None) -> None:
+        before = (self._tally.points, self._tally.artifacts, self._tally.params)
+        row = one.whole.row
+        if known is None:
+            about = (row.experiment, row.name, row.created_by or current_user(), row.parent)
+            self._add(RunStarted(row.id, row.started, *about))
+        self._tally.params += len(row.params.keys() - (known.row.params.keys() if known else set()))
+        row = replace(row, artifacts=tuple(self._files(one.files, known, row.id)))
+        whole = replace(one.whole, row=row)
+        changes = list(belongings(whole, known, mirror=False))
+        for change in changes:
+            self._add(change)
+        points = self._counted(one) if known is None else self._grown(one, known.row)
+        for change in points:
+            self._tally.points += len(change)
+            self._add(change)
+        self._end(row, known)
+        after = (self._tally.points, self._tally.artifacts, self._tally.params)
+        self._tally.runs += known is None
+        self._tally.unchanged += known is not None and not changes and before == after
+        if not self._dry:
+            self._flush_if_much()
+            show(self._to.blobs(), row.id, row.artifacts)
+
+    def _end(self, row: RunRow, known: WholeRun | None) -> None:
+        running = known is None or known.row.status == "running"
+        if row.status != "running" and running:
+            status = "interrupted" if row.status == "crashed" else row.status
+            self._add(RunEnded(row.id, row.ended or row.started, status, row.error, row.duration))
+        if row.archived is not None and known is None:
+            self._add(RunEdited(row.id, row.archived, current_user(), "archived", "yes"))
+
+    def _counted(self, one: Imported) -> Iterator[PointsLogged]:
+        keys = set()
+        for points in one.points():
+            keys.add(points.key)
+            yield points
+        self._tally.metrics += len(keys)
+
+    def _grown(self, one: Imported, here: RunRow) -> Iterator[PointsLogged]:
+        """Yield the points of a run that are not here yet."""
+        series: dict[str, list[PointsLogged]] = {}
+        for points in one.points():
+            series.setdefault(points.key, []).append(points)
+        for key, parts in series.items():
+            columns = zip(*((part.steps, part.times, part.values) for part in parts), strict=True)
+            there = PointsLogged(here.id, key, *map(b"".join, columns))
+            if key not in here.metrics:
+                self._tally.metrics += 1
+                yield there
+            elif not _looks_the_same(there, here.metrics[key]):
+                (kept,) = self._store.read_points([(here.id, key)])
+                if new := missing(there, kept):
+                    yield new
+
+    def _cleaned(self, row: RunRow) -> RunRow:
+        """Return a run's row as every store can keep it."""
+        params = {}
+        for key, value in row.params.items():
+            try:
+                canonical(key, clean(value) if isinstance(value, str) else value)
+            except BadValue as error:
+                self._tally.leave("param", f"{key} of {row.name}", error.message)
+                continue
+            params[key_of(key)] = clean(value) if isinstance(value, str) else value
+        return replace(
+            row,
+            experiment=clean(row.experiment).strip() or "imported",
+            name=clean(row.name).strip() or row.id[-8:],
+            created_by=clean(row.created_by),
+            params=params,
+            tags={key_of(key): clean(value) for key, value in row.tags.items()},
+        )
+
+    # files --------------------------------------------------------------------------------------------
+
+    def _files(self, files: Iterable[File], known: WholeRun | None, run: str) -> Iterator[ArtifactRow]:
+        """Keep files that are not here yet; yield what is kept."""
+        names = {one.name for one in known.row.artifacts} if known else set()
+        for file in files:
+            if file.name in names:
+                continue
+            names.add(file.name)
+            try:
+                yield self._file(file)
+            except (OSError, ChachamlError) as error:
+                why = error.message if isinstance(error, ChachamlError) else str(error)
+                self._tally.leave("artifact", f"{file.name} of {run}", why)
+
+    def _file(self, file: File) -> ArtifactRow:
+        check_artifact_name(file.name)
+        if isinstance(file.data, os.PathLike):
+            path = Path(file.data)
+            with path.open("rb") as opened:
+                beginning = opened.read(16)
+                opened.seek(0)
+                digest, size = ("", path.stat().st_size) if self._dry else self._to.blobs().put(opened)
+        else:
+            data = file.data if isinstance(file.data, bytes) else file.data()
+            beginning = data[:16]
+            digest, size = ("", len(data)) if self._dry else self._to.blobs().put_bytes(data)
+        blobs = self._to.blobs()
+        if isinstance(blobs, RemoteBlobs) and not self._dry:
+            blobs.send(digest)
+        self._tally.artifacts += 1
+        self._tally.bytes += size
+        kind = file.content_type or guess(file.name, beginning)
+        return ArtifactRow(file.name, digest, size, kind, file.format or "file", "", file.time)
+
+    # models -------------------------------------------------------------------------------------------
+
+    def _versions(self, versions: Iterable[Version]) -> None:
+        known = {row.id for row in self._store.versions()}
+        models = {row.name for row in self._store.models()}
+        for one in versions:
+            if one.id in known:
+                continue
+            self._tally.versions += 1
+            self._tally.models += one.model not in models
+            by = clean(one.by) or current_user()
+            if one.model not in models and one.model_tags:
+                described: list[Change] = [ModelDescribed(one.time, by, one.model, tags=dict(one.model_tags))]
+            else:
+                described = []
+            models.add(one.model)
+            if not self._dry:
+                self._register(one, by, described)
+
+    def _register(self, one: Version, by: str, described: Sequence[Change]) -> None:
+        about = (one.stage, one.description, one.model_description, dict(one.tags))
+        registered = VersionRegistered(one.time, by, one.model, one.id, one.run, one.artifact, *about)
+        self._apply([registered, *described])
+        number = next((row.version for row in self._store.versions(one.model) if row.id == one.id), None)
+        if number is None:
+            return
+        if number != one.number:
+            why = f"it is version {number} here, for others were deleted there, or are here"
+            self._tally.leave("number of version", f"{one.number} of {one.model}", why)
+        self._apply([AliasMoved(one.time, by, one.model, alias, number) for alias in one.aliases])
+
+    # writing ------------------------------------------------------------------------------------------
+
+    def _add(self, change: Change) -> None:
+        if self._dry:
+            return
+        self._changes.append(change)
+        if isinstance(change, PointsLogged):
+            self._points += len(change)
+            self._flush_if_much()
+
+    def _flush_if_much(self) -> None:
+        if self._points >= PIECE or len(self._changes) >= PIECE // 40:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._apply(self._changes)
+        self._changes, self._points = [], 0
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        if changes and not self._dry:
+            receipt = self._store.apply(Batch(tuple(changes), command=new_id()))
+            for one in receipt.conflicts:
+                self._tally.leave("change", one.run or "store", one.what)
+
+
+def replace_row(one: Imported, row: RunRow) -> Imported:
+    """Return a run with another row."""
+    return Imported(replace(one.whole, row=row), one.points, one.files)
+
+
+def _looks_the_same(there: PointsLogged, here: Summary) -> bool:
+    from chachaml.store.chunks import columns, summarise
+
+    found = summarise(columns(there.steps, there.times, there.values))
+    ends = ("count", "nans", "infs", "first_step", "first_time", "last_step", "last_time")
+    return all(getattr(found, name) == getattr(here, name) for name in ends)

@@ -1,0 +1,285 @@
+"""MLflow's database: read by the columns that it has had since its first schema, whatever came later."""
+# ruff: noqa: S608 - only names of our own are put into the text of SQL; values are bound
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from msgspec.structs import replace
+
+from chachaml.core.changes import PointsLogged
+from chachaml.core.errors import BadValue, MissingExtra
+from chachaml.core.model import DatasetRow, WholeRun
+from chachaml.moving.account import Tally
+from chachaml.moving.imported import File, Imported, Version, key_of
+from chachaml.moving.points import PIECE
+from chachaml.moving.sources.mlflow_models import model_name, packed
+from chachaml.moving.sources.mlflow_rows import STAGES, files_below, folder_of, run_id, run_row, version_id
+
+__all__ = ["Database", "open_postgres", "open_sqlite_file"]
+
+_RUN = """runs.run_uuid, runs.name, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri,
+experiment_id"""
+
+
+class Rows(Protocol):
+    """What a statement found."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows."""
+        ...
+
+    def fetchmany(self, size: int, /) -> list[Any]:
+        """Return the next rows."""
+        ...
+
+
+Ask = Callable[[str, Sequence[Any]], Rows]
+"""Runs a statement, whose places are question marks."""
+
+
+def open_sqlite_file(path: Path, tally: Tally, artifacts: str | None) -> Database:
+    """Return the runs of a SQLite file, which is only read."""
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    roots = (
+        [Path(artifacts)] if artifacts else [path.parent / name for name in ("mlartifacts", "mlruns", ".")]
+    )
+    found = Database(str(path), lambda text, values: db.execute(text, values), db.close, tally, roots)
+    found.check()
+    return found
+
+
+def open_postgres(url: str, tally: Tally, artifacts: str | None) -> Database:
+    """Return the runs of a Postgres database, which is only read."""
+    try:
+        from importlib import import_module
+
+        psycopg: Any = import_module("psycopg")
+    except ImportError:
+        raise MissingExtra("reading Postgres needs psycopg", "pip install 'psycopg[binary]'") from None
+    address = "postgresql://" + url.partition("://")[2]
+    try:
+        db = psycopg.connect(address)
+        db.read_only = True
+    except psycopg.Error as error:
+        raise BadValue(f"the database cannot be opened: {error}") from None
+
+    def ask(text: str, values: Sequence[Any]) -> Rows:
+        rows: Rows = db.execute(text.replace("?", "%s"), values)
+        return rows
+
+    host = address.rpartition("@")[2]
+    found = Database(host, ask, db.close, tally, [Path(artifacts)] if artifacts else [])
+    found.check()
+    return found
+
+
+class Database:
+    """The runs of one database.
+
+    Args:
+        place: Where it is.
+        ask: Runs a statement.
+        close: Lets go of it.
+        tally: Hears what cannot be carried.
+        roots: Folders to look for artifacts in.
+    """
+
+    def __init__(
+        self, place: str, ask: Ask, close: Callable[[], object], tally: Tally, roots: Sequence[Path]
+    ) -> None:
+        self.place, self._ask, self._close, self._tally, self._roots = place, ask, close, tally, roots
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._close()
+
+    def _all(self, text: str, *values: Any) -> list[Any]:
+        return self._ask(text, values).fetchall()
+
+    def check(self) -> None:
+        """Make sure that it is an MLflow database.
+
+        Raises:
+            BadValue: It is none.
+        """
+        try:
+            self._all("SELECT run_uuid, start_time FROM runs LIMIT 1")
+            self._all("SELECT run_uuid, step, is_nan FROM metrics LIMIT 1")
+        except Exception as error:
+            raise BadValue(f"{self.place} is no MLflow database: {error}") from None
+
+    def _optional(self, text: str, *values: Any) -> list[Any]:
+        """Return the rows of tables that older schemas lack."""
+        try:
+            return self._all(text, *values)
+        except Exception:
+            return []
+
+    def count(self) -> int:
+        """Return how many runs there are."""
+        count: int = self._all("SELECT count(*) FROM runs")[0][0]
+        return count
+
+    @cached_property
+    def _experiments(self) -> dict[int, str]:
+        return dict(self._all("SELECT experiment_id, name FROM experiments"))
+
+    @cached_property
+    def _model_paths(self) -> dict[str, list[str]]:
+        """Return by run where the files of versions are among its artifacts."""
+        paths: dict[str, list[str]] = {}
+        query = """SELECT run_id, source, artifact_uri FROM model_versions
+            JOIN runs ON runs.run_uuid = run_id"""
+        for run, source, uri in self._optional(query):
+            if name := model_name(source or "", uri or ""):
+                paths.setdefault(run, []).append(name)
+        return paths
+
+    # runs -------------------------------------------------------------------------------------------
+
+    def runs(self) -> Iterator[Imported]:
+        """Yield all runs, the oldest first."""
+        rows = self._all(f"SELECT {_RUN} FROM runs ORDER BY start_time, run_uuid")
+        for run, name, user, status, started, ended, stage, uri, experiment in rows:
+            params = dict(self._all("SELECT key, value FROM params WHERE run_uuid = ?", run))
+            tags = dict(self._all("SELECT key, value FROM tags WHERE run_uuid = ?", run))
+            row = run_row(
+                run,
+                experiment=self._experiments.get(experiment, str(experiment)),
+                name=name or "",
+                user=user or "",
+                status=status or "",
+                started=started,
+                ended=ended,
+                deleted=stage == "deleted",
+                params=params,
+                tags={key: value or "" for key, value in tags.items()},
+            )
+            datasets = tuple(self._datasets(run, row.started))
+            files = tuple(self._files(run, uri or ""))
+            whole = WholeRun(replace(row, datasets=datasets))
+            yield Imported(whole, lambda one=run: self._points(one), files)  # type: ignore[misc]
+
+    def _points(self, run: str) -> Iterator[PointsLogged]:
+        query = """SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ?
+            ORDER BY key, step, timestamp"""
+        rows = self._ask(query, (run,))
+        while some := rows.fetchmany(PIECE):
+            yield from _columns(run_id(run), some)
+
+    def _datasets(self, run: str, logged: int) -> Iterator[DatasetRow]:
+        query = """SELECT datasets.name, digest, dataset_source, dataset_schema, dataset_profile,
+            input_tags.value
+            FROM inputs JOIN datasets ON dataset_uuid = source_id
+            LEFT JOIN input_tags ON input_tags.input_uuid = inputs.input_uuid
+            AND input_tags.name = 'mlflow.data.context'
+            WHERE destination_id = ? AND source_type = 'DATASET' ORDER BY datasets.name"""
+        for name, digest, source, schema, profile, context in self._optional(query, run):
+            rows = _json(profile).get("num_rows")
+            columns = _json(schema).get("mlflow_colspec") or []
+            features = tuple(str(one.get("name", "")) for one in columns if isinstance(one, dict))
+            shape = (rows if isinstance(rows, int) else None, len(features) or None)
+            yield DatasetRow(name, context or "", *shape, features, digest or "", source or "", logged)
+
+    def _files(self, run: str, uri: str) -> Iterator[File]:
+        folder = folder_of(uri, self._roots)
+        if folder is None:
+            if uri and self._has_artifacts(uri):
+                self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
+        else:
+            files = list(files_below(folder))
+            yield from files
+            yield from packed(files, self._model_paths.get(run, ()))
+        query = "SELECT model_id, name, artifact_location FROM logged_models WHERE source_run_id = ?"
+        for model, name, location in self._optional(query, run):
+            found = folder_of(location, self._roots)
+            if found is None:
+                self._tally.leave("logged model", f"{name} ({model})", f"{location} is not on this machine")
+            else:
+                yield from files_below(found, f"{name}/")
+
+    def _has_artifacts(self, uri: str) -> bool:
+        """Tell whether there may be artifacts at a place: a folder is made with the first of them."""
+        folder = Path(uri.removeprefix("file://"))
+        known = any(root.is_dir() and root.name.startswith("ml") for root in self._roots)
+        return not known and not (folder.is_absolute() and folder.parent.parent.is_dir())
+
+    # models -----------------------------------------------------------------------------------------
+
+    def versions(self) -> Iterator[Version]:
+        """Yield all versions of models, ascending."""
+        models = {
+            name: about or ""
+            for name, about in self._optional("SELECT name, description FROM registered_models")
+        }
+        model_tags = _by(self._optional("SELECT name, key, value FROM registered_model_tags"))
+        tags = _by(self._optional("SELECT name, version, key, value FROM model_version_tags"), 2)
+        aliases: dict[tuple[str, int], list[str]] = {}
+        for name, version, alias in self._optional(
+            "SELECT name, version, alias FROM registered_model_aliases"
+        ):
+            aliases.setdefault((name, version), []).append(alias)
+        query = """SELECT model_versions.name, version, creation_time, description, model_versions.user_id,
+            current_stage, source, run_id, artifact_uri FROM model_versions
+            LEFT JOIN runs ON runs.run_uuid = run_id WHERE current_stage IS NULL
+            OR current_stage != 'Deleted_Internal' ORDER BY model_versions.name, version"""
+        for name, version, created, about, user, stage, source, run, uri in self._optional(query):
+            path = model_name(source or "", uri or "")
+            if not run or not path:
+                self._tally.leave(
+                    "version", f"{version} of {name}", f"its files are at {source}, not with a run"
+                )
+                continue
+            yield Version(
+                id=version_id(name, version, run, created or 0),
+                model=name,
+                number=version,
+                run=run_id(run),
+                artifact=f"{path}.zip",
+                time=(created or 0) * 1000,
+                by=user or "",
+                stage=STAGES.get(stage, "none"),
+                description=about or "",
+                model_description=models.get(name, ""),
+                tags=tags.get((name, version), {}),
+                model_tags=model_tags.get((name,), {}),
+                aliases=aliases.get((name, version), ()),
+            )
+
+
+def _by(rows: Iterable[Any], width: int = 1) -> dict[tuple[Any, ...], dict[str, str]]:
+    """Return tags by whose they are, which the first columns tell."""
+    found: dict[tuple[Any, ...], dict[str, str]] = {}
+    for *whose, key, value in rows:
+        found.setdefault(tuple(whose[:width]), {})[key] = value or ""
+    return found
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _columns(run: str, rows: Sequence[Any]) -> Iterator[PointsLogged]:
+    """Yield rows, sorted by their keys, as points."""
+    keys, steps, times, values, nans = zip(*rows, strict=True)
+    numbers = np.array(values, "<f8")
+    numbers[np.array(nans, bool)] = math.nan
+    columns = (np.array(steps, "<i8"), np.array(times, "<i8") * 1000, numbers)
+    start = 0
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            parts = (column[start:end].tobytes() for column in columns)
+            yield PointsLogged(run, key_of(keys[start]), *parts)
+            start = end

@@ -1,0 +1,101 @@
+"""What MLflow's runs, statuses and places mean here, wherever they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from chachaml.core.changes import Stage
+from chachaml.core.ids import is_id
+from chachaml.core.model import RunRow, Status
+from chachaml.moving.imported import File, derived_id, typed
+
+__all__ = ["STAGES", "files_below", "folder_of", "run_id", "run_row", "version_id"]
+
+STATUSES: dict[str, Status] = {
+    "RUNNING": "running",
+    "SCHEDULED": "running",
+    "FINISHED": "completed",
+    "FAILED": "failed",
+    "KILLED": "interrupted",
+}
+STAGES: dict[str, Stage] = {"Staging": "staging", "Production": "production", "Archived": "archived"}
+
+_MEANT = ("mlflow.note.content", "mlflow.runName", "mlflow.parentRunId", "mlflow.user")
+"""Tags that become something else here."""
+
+
+def run_id(theirs: str) -> str:
+    """Return the id that a run has here: its own, where it is one."""
+    return theirs if is_id(theirs) else derived_id("mlflow", theirs)
+
+
+def version_id(model: str, number: int, run: str, created: int) -> str:
+    """Return the id that a version of a model has here."""
+    return derived_id("mlflow version", model, number, run, created)
+
+
+def run_row(
+    run: str,
+    *,
+    experiment: str,
+    name: str,
+    user: str,
+    status: str,
+    started: int | None,
+    ended: int | None,
+    deleted: bool,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> RunRow:
+    """Return what MLflow knows of a run; its times are in milliseconds."""
+    kept = {key: value for key, value in tags.items() if key not in _MEANT}
+    if note := tags.get("mlflow.note.content"):
+        kept["note"] = note
+    parent, began = tags.get("mlflow.parentRunId"), (started or 0) * 1000
+    until = None if ended is None else max(ended * 1000, began)
+    environment = {"git.sha": sha} if (sha := tags.get("mlflow.source.git.commit")) else {}
+    return RunRow(
+        id=run_id(run),
+        experiment=experiment,
+        name=name or tags.get("mlflow.runName", ""),
+        status=STATUSES.get(status, "interrupted"),
+        started=began,
+        created_by=tags.get("mlflow.user") or user,
+        ended=until,
+        duration=None if until is None else until - began,
+        parent=run_id(parent) if parent else None,
+        archived=(until or began) if deleted else None,
+        tags=kept,
+        params={key: typed(value) for key, value in params.items()},
+        environment=environment,
+    )
+
+
+def folder_of(uri: str, roots: Sequence[Path]) -> Path | None:
+    """Return the folder that an artifact URI means on this machine; None if there is none.
+
+    Args:
+        uri: As MLflow has it.
+        roots: Where to look for what a server or another machine wrote.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("", "file", "mlflow-artifacts"):
+        return None
+    path = Path(url2pathname(unquote(parts.path)) if parts.scheme else uri)
+    if parts.scheme != "mlflow-artifacts" and path.is_dir():
+        return path
+    # Written on another machine, or by a server: the end of the path is the same.
+    tails = [Path(*path.parts[-count:]) for count in (4, 3, 2) if len(path.parts) >= count]
+    found = (root / tail for root in roots for tail in tails)
+    return next((each for each in found if ".." not in each.parts and each.is_dir()), None)
+
+
+def files_below(folder: Path, prefix: str = "") -> Iterator[File]:
+    """Yield the files in a folder and those below it, but for links."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            name = prefix + path.relative_to(folder).as_posix()
+            yield File(name, path, path.stat().st_mtime_ns // 1000)
