@@ -139,6 +139,10 @@ CASES: list[Case] = [
         {"name": "iris", "owner": "ada"},
         ["create-experiment", "iris", "--owner", "ada"],
     ),
+    ("page_runs", {"offset": 1, "limit": 1, "keys": ["loss"]}, []),
+    ("list_facets", {"experiment": "iris"}, []),
+    ("get_values", {"fields": ["status", "metrics.loss.min"]}, []),
+    ("group_runs", {"by": ["experiment"], "fields": ["metrics.loss"]}, []),
     ("list_artifacts", {"run_id": "RUN", "prefix": "notes/"}, ["artifacts", "ls", "RUN", "notes/"]),
     (
         "query_sql",

@@ -41,6 +41,7 @@ __all__ = [
     "DeliveryRow",
     "EventRow",
     "ExperimentRow",
+    "Facet",
     "HistoryRow",
     "ModelRow",
     "MoveRow",
@@ -163,7 +164,8 @@ class RunQuery(msgspec.Struct, frozen=True):
     ``archived`` None hides nothing; False, the default, hides archived runs.
     ``filter`` and ``order`` are of the search language (`chachaml.core.query`); what the order leaves
     open, and all without one, is newest first, by (started, id).
-    ``cursor`` is the `Page.next` of the page before.
+    ``cursor`` is the `Page.next` of the page before; ``offset`` skips so many instead, and such a page has
+    no ``next``.
     """
 
     experiment: str | None = None
@@ -180,6 +182,9 @@ class RunQuery(msgspec.Struct, frozen=True):
     cursor: str = ""
     with_values: bool = False
     """Fill params and metrics of each run too."""
+    offset: int = 0
+    keys: tuple[str, ...] | None = None
+    """Fill no params and metrics but those of these keys; None fills all."""
 
 
 class HistoryRow(msgspec.Struct, frozen=True):
@@ -222,6 +227,29 @@ class Contents(msgspec.Struct, frozen=True):
     points: int = 0
     artifacts: int = 0
     bytes: int = 0
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """What some runs have under a key: how many of them, how many values that differ, and their range.
+
+    ``min`` and ``max`` are of numbers, for metrics of their last values; None without any, and where they are
+    infinite. ``points`` is how many points of a metric the run has that has most.
+    """
+
+    kind: Literal["metric", "param", "tag"]
+    key: str
+    runs: int
+    distinct: int
+    min: float | None = None
+    max: float | None = None
+    points: int = 0
+
+
+class Values(msgspec.Struct, frozen=True):
+    """The values of some fields of many runs: a column for each, in the order of ``runs``, their ids."""
+
+    runs: list[str]
+    columns: list[list[Any]]
 
 
 class Columns(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ from chachaml.core.query.matching import number_in, text_of
 from chachaml.core.values import canonical
 from chachaml.store.engine import Db, Sql
 
-__all__ = ["condition", "fast_condition", "joined", "ranked_columns"]
+__all__ = ["ATTRIBUTES", "COLUMNS", "condition", "fast_condition", "joined", "ranked_columns"]
 
 _FEW = 3000
 """Runs that a comparison may find to be rare."""
@@ -34,7 +34,7 @@ _FEW = 3000
 PATIENCE = 10.0
 """Seconds that the patterns of one query may take."""
 
-_COLUMNS = {
+COLUMNS = {
     "last": "last",
     "first": "first",
     "min": "min",
@@ -44,7 +44,7 @@ _COLUMNS = {
 }
 _PRESENT = {"min": "min IS NOT NULL", "max": "max IS NOT NULL", "mean": "finite > 0"}
 
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "id": "runs.id",
     "name": "runs.name",
     "status": "CASE WHEN runs.archived IS NULL THEN runs.status ELSE 'archived' END",
@@ -131,7 +131,7 @@ def _has(field: Field, test: Sql, opposite: bool, each: bool) -> Sql:
     if opposite:
         text = f"NOT ({text})"
     if field.kind == "attribute":
-        expression = _ATTRIBUTES[field.key]
+        expression = ATTRIBUTES[field.key]
         never_null = field.key in ("id", "name", "status", "experiment", "created_by", "started", "archived")
         return text if never_null else f"{expression} IS NOT NULL AND ({text})", values
     return _among(_holders(field, (text, values)), each)
@@ -139,7 +139,7 @@ def _has(field: Field, test: Sql, opposite: bool, each: bool) -> Sql:
 
 def _lacks(field: Field, opposite: bool, each: bool) -> Sql:
     if field.kind == "attribute":
-        return f"{_ATTRIBUTES[field.key]} IS {'NOT ' if opposite else ''}NULL", []
+        return f"{ATTRIBUTES[field.key]} IS {'NOT ' if opposite else ''}NULL", []
     text, values = _among(_holders(field, ("TRUE", [])), each)
     return text if opposite else f"NOT ({text})", values
 
@@ -177,7 +177,7 @@ def _test(db: Db, found: IsNan | Compare | In) -> Sql:
     field = found.field
     if isinstance(found, IsNan):
         if field.kind == "metric":
-            return f"{_COLUMNS[field.part]} IS NULL", []
+            return f"{COLUMNS[field.part]} IS NULL", []
         return f"value = {_NAN}" if field.kind == "param" else "FALSE", []
     if isinstance(found, In):
         if field.type == "text":
@@ -195,7 +195,7 @@ def _compare(db: Db, field: Field, op: str, value: Any) -> Sql:
     if field.kind == "attribute":
         return _compare_attribute(field, op, value)
     if field.kind == "metric":
-        return _never_null(_COLUMNS[field.part], op, float(value))
+        return _never_null(COLUMNS[field.part], op, float(value))
     if isinstance(value, str):
         return _compare_text(field, op, value)
     if isinstance(value, bool):
@@ -230,7 +230,7 @@ def _compare_attribute(field: Field, op: str, value: Any) -> Sql:
         return "runs.experiment IN (SELECT no FROM experiments WHERE name = ?)", [value]
     if op == "=" and field.key == "status" and value != "archived":
         return "runs.status = ? AND runs.archived IS NULL", [value]
-    return f"{_ATTRIBUTES[field.key]} {op} ?", [value]
+    return f"{ATTRIBUTES[field.key]} {op} ?", [value]
 
 
 def _one_of(field: Field, values: tuple[Value, ...]) -> Sql:
@@ -244,7 +244,7 @@ def _one_of(field: Field, values: tuple[Value, ...]) -> Sql:
 
 def _text(field: Field) -> str:
     if field.kind == "attribute":
-        return _ATTRIBUTES[field.key]
+        return ATTRIBUTES[field.key]
     if field.kind == "dataset":
         return f"datasets.{field.key}"
     return _PARAM_TEXT if field.kind == "param" else "value"
@@ -268,7 +268,7 @@ def ranked_columns(number: int, order: Order) -> tuple[str, str, str]:
     """Return the three parts of a rank (see `chachaml.core.query.Ranks`) as SQL."""
     field, table = order.field, f"o{number}"
     if field.kind == "attribute":
-        expression = _ATTRIBUTES[field.key]
+        expression = ATTRIBUTES[field.key]
         if field.type == "text":
             return _if(f"{expression} IS NULL", 3, 1), "0.0", f"coalesce({expression}, '')"
         if field.type == "flag":
@@ -276,7 +276,7 @@ def ranked_columns(number: int, order: Order) -> tuple[str, str, str]:
         return _if(f"{expression} IS NULL", 3, 0), f"coalesce({expression}, 0)", "''"
     if field.kind == "metric":
         there = _qualified(_PRESENT.get(field.part, "run IS NOT NULL"), table)
-        value = _qualified(_COLUMNS[field.part], table)
+        value = _qualified(COLUMNS[field.part], table)
         number_or_nan = _if(f"{value} IS NULL", 2, 0)
         shown = _if(there, f"coalesce({value}, 0.0)", 0.0)
         return _if(there, number_or_nan, 3), shown, "''"

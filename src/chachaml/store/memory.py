@@ -49,6 +49,7 @@ from chachaml.core.model import (
     Contents,
     EventRow,
     ExperimentRow,
+    Facet,
     HistoryRow,
     ModelRow,
     MoveRow,
@@ -58,8 +59,10 @@ from chachaml.core.model import (
     Series,
     StepRow,
     StoreInfo,
+    Values,
     VersionRow,
 )
+from chachaml.core.query.expressions import Field
 from chachaml.core.rules import (
     RunChange,
     advance,
@@ -84,7 +87,6 @@ from chachaml.store.memory_runs import (
     filled,
     in_their_order,
     keep,
-    last_of,
     meets,
     merge,
     now_of,
@@ -92,6 +94,7 @@ from chachaml.store.memory_runs import (
     tagged,
     whole,
 )
+from chachaml.store.memory_tables import columns_of, facets_of, values_of
 from chachaml.store.protocol import Feed, FeedRow
 
 __all__ = ["MemoryStore"]
@@ -348,8 +351,8 @@ class MemoryStore(MemoryCopies):
         Raises:
             BadValue: A limit below 1, or a cursor that is not one.
         """
-        if query.limit < 1:
-            raise BadValue(f"limit must be 1 or more, not {query.limit}")
+        if query.limit < 1 or query.offset < 0:
+            raise BadValue(f"limit must be 1 or more, not {query.limit}; offset 0 or more")
         behind = parse_page_end(query.cursor, len(query.order)) if query.cursor else None
         with self._lock:
             found = [(position(run, query.order), run) for run in self._runs.values() if meets(run, query)]
@@ -357,9 +360,9 @@ class MemoryStore(MemoryCopies):
             found.sort(key=lambda pair: precedes(pair[0]))
             if behind is not None:
                 found = [pair for pair in found if compare(query.order, pair[0], behind) > 0]
-            page = found[: query.limit]
-            rows = tuple(filled(run) if query.with_values else tagged(run) for _, run in page)
-        return Page(rows, page_end(page[-1][0]) if len(found) > len(page) else "")
+            page = found[query.offset : query.offset + query.limit]
+            rows = tuple(filled(run, query.keys) if query.with_values else tagged(run) for _, run in page)
+        return Page(rows, page_end(page[-1][0]) if len(found) > len(page) and not query.offset else "")
 
     def count_runs(self, query: RunQuery) -> int:
         """Return how many runs match, whatever the query's limit."""
@@ -368,16 +371,16 @@ class MemoryStore(MemoryCopies):
 
     def columns(self, query: RunQuery) -> Columns:
         """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
-        rows = self.find_runs(replace(query, limit=max(len(self._runs), 1), cursor="", with_values=True)).runs
-        params = sorted({key for row in rows for key in row.params})
-        metrics = sorted({key for row in rows for key in row.metrics})
-        tags = sorted({key for row in rows for key in row.tags})
-        return Columns(
-            runs=tuple(replace(row, params={}, metrics={}, tags={}) for row in rows),
-            params={key: [row.params.get(key) for row in rows] for key in params},
-            metrics={key: [last_of(row.metrics.get(key)) for row in rows] for key in metrics},
-            tags={key: [row.tags.get(key) for row in rows] for key in tags},
-        )
+        return columns_of(self.find_runs(replace(query, limit=1 << 62, cursor="", with_values=True)).runs)
+
+    def values(self, query: RunQuery, fields: Sequence[Field]) -> Values:
+        """Return the values of some fields of the runs that match, in their order."""
+        rows = self.find_runs(replace(query, with_values=True, keys=None)).runs
+        return values_of([(row, self._runs[row.id].datasets) for row in rows], fields)
+
+    def facets(self, query: RunQuery) -> list[Facet]:
+        """Return what the runs that match have, by kind, then by key."""
+        return facets_of(self.find_runs(replace(query, with_values=True, keys=None)).runs)
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -121,10 +121,10 @@ def tagged(run: MemoryRun) -> RunRow:
     return replace(run.row, tags=dict(run.tags))
 
 
-def filled(run: MemoryRun) -> RunRow:
-    """Return a run's row with tags, params, metrics and environment."""
-    params = {key: parse(value) for key, value in run.params.items()}
-    metrics = {key: summary(points) for key, points in run.points.items()}
+def filled(run: MemoryRun, keys: Sequence[str] | None = None) -> RunRow:
+    """Return a run's row with tags and environment, and params and metrics of some keys or all."""
+    params = {key: parse(value) for key, value in run.params.items() if keys is None or key in keys}
+    metrics = {key: summary(points) for key, points in run.points.items() if keys is None or key in keys}
     return replace(tagged(run), params=params, metrics=metrics, environment=dict(run.environment))
 
 

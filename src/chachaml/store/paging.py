@@ -19,7 +19,7 @@ from chachaml.store.filters import condition, fast_condition, joined, ranked_col
 from chachaml.store.reads import filled
 from chachaml.store.rows import RUN, run_of
 
-__all__ = ["Found", "count_runs", "find_runs", "found_runs"]
+__all__ = ["Found", "count_runs", "find_runs", "found_runs", "numbers_of"]
 
 
 class Found(NamedTuple):
@@ -58,10 +58,33 @@ def find_runs(db: Db, query: RunQuery) -> Page:
     Raises:
         BadValue: A limit below 1, a cursor that is not one, or a search that takes too long.
     """
-    found = found_runs(db, query)
-    page = found[: query.limit]
-    rows = filled(db, [(one.no, one.run) for one in page], with_values=query.with_values)
-    return Page(tuple(rows), page_end(page[-1].position) if len(found) > len(page) else "")
+    if query.offset:
+        numbers = numbers_of(db, query)
+        runs = _runs(db, numbers)
+        bare, end = [(no, runs[no]) for no in numbers], ""
+    else:
+        found = found_runs(db, query)
+        page = found[: query.limit]
+        bare = [(one.no, one.run) for one in page]
+        end = page_end(page[-1].position) if len(found) > len(page) else ""
+    return Page(tuple(filled(db, bare, with_values=query.with_values, keys=query.keys)), end)
+
+
+def numbers_of(db: Db, query: RunQuery) -> list[int]:
+    """Return the numbers of the runs that match, in their order: at most ``limit``, from ``offset`` on.
+
+    Raises:
+        BadValue: A limit below 1, a negative offset, or a search that takes too long.
+    """
+    if query.limit < 1 or query.offset < 0:
+        raise BadValue(f"limit must be 1 or more, not {query.limit}; offset 0 or more, not {query.offset}")
+    if query.filter or query.order:
+        db.teach(filters.PATIENCE)
+    if query.order:
+        return [row[0] for row in _ranked(db, query, None, query.limit, offset=query.offset)]
+    tests = _all_conditions(db, query)
+    text = f"SELECT no FROM runs {_where(tests)} {_NEWEST_FIRST} LIMIT ? OFFSET ?"
+    return [no for (no,) in db.execute(text, [*tests[1], query.limit, query.offset])]
 
 
 def found_runs(db: Db, query: RunQuery) -> list[Found]:
@@ -164,6 +187,21 @@ def _by_ranks(
     db: Db, query: RunQuery, behind: Position | None, wanted: int, also: Sql = ("", [])
 ) -> list[Found]:
     """Return so many runs in order, looking at all that match."""
+    rows = _ranked(db, query, behind, wanted, also)
+    runs = _runs(db, [row[0] for row in rows])
+    return [Found(_ranks(row[1:]), row[0], runs[row[0]]) for row in rows]
+
+
+def _ranked(
+    db: Db,
+    query: RunQuery,
+    behind: Position | None,
+    wanted: int,
+    also: Sql = ("", []),
+    *,
+    offset: int = 0,
+) -> list[tuple[Any, ...]]:
+    """Return the numbers of so many runs in order, each with its ranks."""
     joins, values = joined(query.order)
     tests = _every(_all_conditions(db, query), also)
     columns = [column for place, order in enumerate(query.order) for column in ranked_columns(place, order)]
@@ -181,9 +219,8 @@ def _by_ranks(
     beyond, last = _beyond(keys, behind) if behind else ("TRUE", [])
     ranks = ", ".join(f"r{place}" for place in range(len(columns)))
     text = f"SELECT no, {ranks} FROM ({inner} {_where(tests)}) AS ranked WHERE {beyond}"
-    rows = list(db.execute(f"{text} ORDER BY {order} LIMIT ?", [*values, *tests[1], *last, wanted]))
-    runs = _runs(db, [row[0] for row in rows])
-    return [Found(_ranks(row[1:]), row[0], runs[row[0]]) for row in rows]
+    bound = [*values, *tests[1], *last, wanted, offset]
+    return list(db.execute(f"{text} ORDER BY {order} LIMIT ? OFFSET ?", bound))
 
 
 def _beyond(keys: list[tuple[str, bool]], behind: Position) -> tuple[str, list[Any]]:

@@ -39,6 +39,7 @@ from chachaml.core.model import (
     Contents,
     EventRow,
     ExperimentRow,
+    Facet,
     HistoryRow,
     ModelRow,
     MoveRow,
@@ -48,9 +49,11 @@ from chachaml.core.model import (
     Series,
     StepRow,
     StoreInfo,
+    Values,
     VersionRow,
     WholeRun,
 )
+from chachaml.core.query.expressions import Field
 
 __all__ = ["Feed", "FeedRow", "Store"]
 
@@ -129,6 +132,17 @@ class Store(Protocol):
 
     def columns(self, query: RunQuery) -> Columns:
         """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
+        ...
+
+    def values(self, query: RunQuery, fields: Sequence[Field]) -> Values:
+        """Return the values of some fields of the runs that match, in their order: of at most ``limit``.
+
+        Params are as they were logged, times in microseconds, durations in seconds; None is for none.
+        """
+        ...
+
+    def facets(self, query: RunQuery) -> list[Facet]:
+        """Return what the runs that match have, of at most ``limit``: by kind, then by key."""
         ...
 
     def keys(self) -> dict[str, list[str]]:

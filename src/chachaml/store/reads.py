@@ -82,8 +82,21 @@ def _no_run(run: str) -> NotFound:
 # what belongs to runs -----------------------------------------------------------------------------
 
 
-def filled(db: Db, found: Sequence[tuple[int, RunRow]], *, with_values: bool) -> Iterator[RunRow]:
-    """Yield runs, given with their numbers, with their tags, and with params and metrics if asked for."""
+def filled(
+    db: Db,
+    found: Sequence[tuple[int, RunRow]],
+    *,
+    with_values: bool,
+    keys: Sequence[str] | None = None,
+) -> Iterator[RunRow]:
+    """Yield runs, given with their numbers, with their tags, and with params and metrics if asked for.
+
+    Args:
+        db: Where they are.
+        found: The runs.
+        with_values: Whether params and metrics are asked for.
+        keys: Only those of these keys.
+    """
     tags: dict[int, dict[str, str]] = {no: {} for no, _ in found}
     wanted = (_json(list(tags)),)
     for run, key, tag in db.execute(_belonging("tags", "value"), wanted):
@@ -93,9 +106,11 @@ def filled(db: Db, found: Sequence[tuple[int, RunRow]], *, with_values: bool) ->
         return
     params: dict[int, dict[str, Any]] = {no: {} for no in tags}
     metrics: dict[int, dict[str, Summary]] = {no: {} for no in tags}
-    for run, key, value in db.execute(_belonging("params", "value"), wanted):
+    chosen = "" if keys is None else " AND keys.name IN (SELECT value FROM json_each(?))"
+    bound = wanted if keys is None else (*wanted, msgspec.json.encode(keys).decode())
+    for run, key, value in db.execute(_belonging("params", "value", chosen), bound):
         params[run][key] = parse(value)
-    for run, key, *summary in db.execute(_belonging("series", SUMMARY), wanted):
+    for run, key, *summary in db.execute(_belonging("series", SUMMARY, chosen), bound):
         metrics[run][key] = summary_of(summary)
     environments = _environments(db, wanted)
     for no, row in found:
@@ -114,11 +129,11 @@ def _environments(db: Db, wanted: tuple[str]) -> dict[int, dict[str, Any]]:
     return {run: facts[no] for run, no in of_runs.items()}
 
 
-def _belonging(table: str, columns: str) -> str:
+def _belonging(table: str, columns: str, chosen: str = "") -> str:
     # CROSS JOIN fixes the order of the tables: keys are looked up for what the runs have.
     return (
         f"SELECT run, keys.name, {columns} FROM {table} CROSS JOIN keys ON keys.no = {table}.key "
-        "WHERE run IN (SELECT value FROM json_each(?)) ORDER BY run, key"
+        f"WHERE run IN (SELECT value FROM json_each(?)){chosen} ORDER BY run, key"
     )
 
 

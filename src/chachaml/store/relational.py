@@ -18,6 +18,7 @@ from chachaml.core.model import (
     Contents,
     EventRow,
     ExperimentRow,
+    Facet,
     HistoryRow,
     ModelRow,
     MoveRow,
@@ -26,9 +27,11 @@ from chachaml.core.model import (
     RunRow,
     Series,
     StepRow,
+    Values,
     VersionRow,
     WholeRun,
 )
+from chachaml.core.query.expressions import Field
 from chachaml.store import artifacts, captured, corrections, reads, registered
 from chachaml.store.engine import Database, Db
 from chachaml.store.protocol import Feed
@@ -151,6 +154,20 @@ class RelationalStore:
 
         with self._database.reading() as db:
             return columns(db, query)
+
+    def values(self, query: RunQuery, fields: Sequence[Field]) -> Values:
+        """Return the values of some fields of the runs that match, in their order."""
+        from chachaml.store.values import values
+
+        with self._database.reading() as db:
+            return values(db, query, fields)
+
+    def facets(self, query: RunQuery) -> list[Facet]:
+        """Return what the runs that match have, by kind, then by key."""
+        from chachaml.store.values import facets
+
+        with self._database.reading() as db:
+            return facets(db, query)
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""

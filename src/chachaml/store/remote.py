@@ -19,6 +19,7 @@ from chachaml.core.model import (
     Contents,
     EventRow,
     ExperimentRow,
+    Facet,
     HistoryRow,
     ModelRow,
     MoveRow,
@@ -28,9 +29,11 @@ from chachaml.core.model import (
     Series,
     StepRow,
     StoreInfo,
+    Values,
     VersionRow,
     WholeRun,
 )
+from chachaml.core.query.expressions import Field
 from chachaml.store import wire
 from chachaml.store.line import Line
 from chachaml.store.protocol import Feed
@@ -142,6 +145,14 @@ class RemoteStore:
         asked = wire.pack({"query": query, "values": values, "most": most})
         kind = tuple[list[str], list[tuple[Any, ...]]]
         return cast(kind, wire.unpack(self.line.ask("POST", "/api/store/sql", asked), kind))
+
+    def values(self, query: RunQuery, fields: Sequence[Field]) -> Values:
+        """Return the values of some fields of the runs that match, in their order."""
+        return cast(Values, self._call("values", query, fields))
+
+    def facets(self, query: RunQuery) -> list[Facet]:
+        """Return what the runs that match have, by kind, then by key."""
+        return cast("list[Facet]", self._call("facets", query))
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from chachaml.core.changes import Batch, OwnerLost, ParamsLogged, RunJoined, TagsSet
 from chachaml.core.errors import BadValue
 from chachaml.core.ids import new_id, short
-from chachaml.core.model import RunQuery, Series, Summary
+from chachaml.core.model import Facet, RunQuery, Series, Summary
+from chachaml.core.query import Field, Order
 from chachaml.store.protocol import Store
 from chachaml.testing.material import (
     LARGEST,
@@ -173,6 +174,79 @@ class QueryContract(Fixtures):
         for row in store.find_runs(RunQuery()).runs:
             assert (row.params, row.metrics) == ({}, {})
             assert row.tags == store.get_run(row.id).tags
+
+    @pytest.mark.parametrize("order", [(), (Order(Field("metric", "a"), descending=True),)])
+    def test_a_page_can_begin_anywhere(self, store: Store, writer: Writer, order: tuple[Order, ...]) -> None:
+        """By an offset, in any order; such pages have no next."""
+        runs = [writer.start(time=1_000 + i) for i in range(7)]
+        writer.write(*(points(run, "a", [i % 3]) for i, run in enumerate(runs[:6])))
+        every = [row.id for row in store.find_runs(RunQuery(order=order)).runs]
+        for offset in range(1, 9):
+            page = store.find_runs(RunQuery(order=order, offset=offset, limit=2))
+            assert ([row.id for row in page.runs], page.next) == (every[offset : offset + 2], "")
+        with pytest.raises(BadValue):
+            store.find_runs(RunQuery(offset=-1))
+
+    def test_chosen_keys_alone_are_filled(self, store: Store, writer: Writer) -> None:
+        """Params and metrics; tags are always there."""
+        run = writer.start(tags={"t": "v"})
+        writer.write(ParamsLogged(run, 1, {"a": "1", "b": "2"}), points(run, "a", [1]), points(run, "c", [1]))
+        (row,) = store.find_runs(RunQuery(with_values=True, keys=("a", "none"))).runs
+        assert (row.params, [*row.metrics], row.tags) == ({"a": 1}, ["a"], {"t": "v"})
+
+    def test_fields_of_many_runs_are_columns(self, store: Store, writer: Writer) -> None:
+        """In the order of the runs; None where one has none, NaN where it is."""
+        one, two, three = (writer.start(time=1_000 + i, name=f"n{i}", tags={"t": str(i)}) for i in range(3))
+        writer.write(ParamsLogged(one, 1, {"p": '"x"'}), ParamsLogged(two, 1, {"p": "[1,2]"}))
+        writer.write(points(one, "a", [1, math.nan]), points(three, "a", [4, 2]), ended(one, 2_000_000))
+        fields = [
+            *(Field("metric", "a", part) for part in ("last", "max", "count", "mean")),
+            Field("param", "p"),
+            Field("tag", "t"),
+            *(Field("attribute", name) for name in ("name", "status", "started", "experiment", "archived")),
+            Field("metric", "none"),
+        ]
+        found = store.values(RunQuery(limit=10), fields)
+        assert found.runs == [three, two, one]
+        assert repr(found.columns) == repr(
+            [
+                [2.0, None, math.nan],
+                [4.0, None, 1.0],
+                [2.0, None, 2.0],
+                [3.0, None, 1.0],
+                [None, [1, 2], "x"],
+                ["2", "1", "0"],
+                ["n2", "n1", "n0"],
+                ["running", "running", "completed"],
+                [1_002, 1_001, 1_000],
+                ["contract"] * 3,
+                [False] * 3,
+                [None] * 3,
+            ]
+        )
+        assert store.values(RunQuery(limit=1, offset=1), fields[:1]).runs == [two]
+
+    def test_facets_tell_what_runs_have(self, store: Store, writer: Writer) -> None:
+        """How many have a key, how many values differ, and between what they lie."""
+        runs = [writer.start(time=1_000 + i, tags={"t": "same"}) for i in range(4)]
+        writer.write(
+            *(
+                ParamsLogged(run, 1, {"p": text})
+                for run, text in zip(runs, ["1", "2", '"x"', "1"], strict=True)
+            )
+        )
+        writer.write(
+            points(runs[0], "a", [1, 5, 3]), points(runs[1], "a", [math.nan]), points(runs[2], "a", [-2])
+        )
+        assert store.facets(RunQuery(limit=10)) == [
+            Facet("metric", "a", 3, 2, -2.0, 3.0, 3),
+            Facet("param", "p", 4, 3, 1.0, 2.0),
+            Facet("tag", "t", 4, 1),
+        ]
+        assert store.facets(RunQuery(limit=1)) == [
+            Facet("param", "p", 1, 1, 1.0, 1.0),
+            Facet("tag", "t", 1, 1),
+        ]
 
     def test_what_was_read_never_changes(self, store: Store, writer: Writer) -> None:
         """Neither by later writes, nor for others by what the reader does to it."""

@@ -21,7 +21,7 @@ from chachaml.core.query.expressions import (
     Value,
     fields_of,
 )
-from chachaml.core.query.matching import Ranks, matches, rank, ranks_before
+from chachaml.core.query.matching import Ranks, matches, rank, ranks_before, value_of
 from chachaml.core.query.parser import parse, parse_order
 from chachaml.core.query.patterns import pattern_matches
 
@@ -45,4 +45,5 @@ __all__ = [
     "pattern_matches",
     "rank",
     "ranks_before",
+    "value_of",
 ]

@@ -25,7 +25,7 @@ from chachaml.core.query.expressions import (
 from chachaml.core.query.patterns import pattern_matches
 from chachaml.core.values import canonical
 
-__all__ = ["Ranks", "matches", "number_in", "rank", "ranks_before", "text_of"]
+__all__ = ["Ranks", "matches", "number_in", "rank", "ranks_before", "text_of", "value_of"]
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -73,6 +73,14 @@ def _holds(condition: IsNan | Compare | In, value: Any) -> bool:
             return any(_compares(field, "=", value, each) for each in values)
         case Compare(field, op, wanted):
             return _compares(field, op, value, wanted)
+
+
+def value_of(field: Field, run: RunRow) -> Any:
+    """Return what a run, with all that belongs to it, has there; of several data sets the first one's."""
+    if field.kind == "dataset":
+        return getattr(run.datasets[0], field.key) if run.datasets else None
+    value = _value(field, run)
+    return None if value is _MISSING else value
 
 
 def _value(field: Field, run: RunRow) -> Any:

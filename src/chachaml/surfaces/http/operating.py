@@ -51,6 +51,11 @@ PLACES = (
     Place("GET", "/api/runs/{run_id}/packages", "get_packages"),
     Place("GET", "/api/keys", "list_keys"),
     Place("GET", "/api/runs/{run_id}/artifacts", "list_artifacts"),
+    # runs as a table
+    Place("GET", "/api/table", "page_runs"),
+    Place("GET", "/api/facets", "list_facets"),
+    Place("GET", "/api/values", "get_values"),
+    Place("GET", "/api/groups", "group_runs"),
     # judging runs
     Place("GET", "/api/series/course", "describe_series", {"ids": "run_ids"}),
     Place("GET", "/api/series/drawing", "draw_series", {"ids": "run_ids"}),

@@ -15,6 +15,7 @@ from chachaml.core.model import (
     Contents,
     EventRow,
     ExperimentRow,
+    Facet,
     HistoryRow,
     ModelRow,
     MoveRow,
@@ -24,6 +25,7 @@ from chachaml.core.model import (
     Series,
     StepRow,
     StoreInfo,
+    Values,
     VersionRow,
     WholeRun,
 )
@@ -83,6 +85,14 @@ class Scoped(Guarded):
     def columns(self, query: RunQuery) -> Columns:
         """Return all runs that match, as columns."""
         return self._store.columns(self._narrow(query))
+
+    def values(self, query: RunQuery, fields: Sequence[Field]) -> Values:
+        """Return the values of some fields of the runs that match."""
+        return self._store.values(self._narrow(query), fields)
+
+    def facets(self, query: RunQuery) -> list[Facet]:
+        """Return what the runs that match have."""
+        return self._store.facets(self._narrow(query))
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys of runs that the actor may see."""
