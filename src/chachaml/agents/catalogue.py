@@ -37,6 +37,8 @@ LEFT_OUT: Mapping[str, str] = {
     "delete_param": "what a run recorded is not rewritten by a language model",
     "delete_metric": "what a run recorded is not rewritten by a language model",
     "undo": "it may bring back what a person corrected",
+    "page_runs": "list_runs says the same, page by page",
+    "list_facets": "list_keys and get_importance say what a model needs of it",
     "check_alerts": "it sends messages to people; the server does so by itself",
 }
 """Operations that are no tools, and why."""
@@ -81,6 +83,8 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("get_series", "read", {"defaults": {"max_points": 60}, "shrink": "max_points"}),
     ("describe_series", "read", {}),
     ("draw_series", "read", {"pictures": _drawing}),
+    ("get_values", "read", {"defaults": {"limit": 50}}),
+    ("group_runs", "read", {"defaults": {"limit": 50}}),
     ("get_leaderboard", "read", {}),
     ("get_importance", "read", {}),
     ("explain_difference", "read", {}),

@@ -139,7 +139,8 @@ def restore(
     """Bring archived runs back into lists and searches; or, with --backup, a whole store."""
     if backup is None:
         require_store(store)
-        done = cleaning.restore_runs(run_ids, **which)
+        said = {name: value for name, value in which.items() if value is not None}
+        done = cleaning.restore_runs(run_ids, **said)
         output.print_json(done) if as_json else click.echo(done)
         return
     if run_ids or any(which.values()):

@@ -116,6 +116,8 @@ SHOWN = {
     "get_run": "/api/runs/{run_id}",
     "find_runs": "/api/runs",
     "columns": "/api/rows",
+    "values": "/api/values",
+    "facets": "/api/facets",
     "keys": "/api/keys",
     "experiments": "/api/experiments",
     "history": "/api/history",
