@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -10,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chachaml.core.ids import short
-from chachaml.display.words import duration, number, size
+from chachaml.display.words import duration, size
 from chachaml.surfaces.http.answers import as_json
 from chachaml.web import static_files
 
-__all__ = ["embedded", "render"]
+__all__ = ["brief", "embedded", "render"]
 
 _IN_SCRIPTS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -59,8 +60,22 @@ def _environment() -> Environment:
     return made
 
 
+def brief(value: float) -> str:
+    """Return a number with four digits, as ``static/lib/format.js`` writes it."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if value == int(value) and size < 1e7:
+        return str(int(value))
+    if size >= 1e7 or size < 1e-4:
+        digits, _, power = f"{value:.3e}".partition("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
+    text = f"{value:.4g}"
+    return f"{float(text):.0f}" if "e" in text else text
+
+
 def _number(value: Any) -> str:
-    return number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+    return brief(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _duration(seconds: float | None) -> str:

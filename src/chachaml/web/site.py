@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
-from chachaml.web import runs_page, static_files
+from chachaml.web import compare_page, experiments_page, runs_page, static_files
 from chachaml.web.pages import framed
 
 __all__ = ["routes"]
@@ -17,6 +17,8 @@ def routes() -> list[Route]:
     return [
         Route("GET", "/", "read", _start),
         *runs_page.routes(),
+        *compare_page.routes(),
+        *experiments_page.routes(),
         Route("GET", "/api/docs", "read", _api),
         Route("GET", "/static/{build}/{name:path}", "open", _static),
     ]
