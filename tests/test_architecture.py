@@ -53,6 +53,7 @@ HOMES = {
     "uvicorn": ("surfaces", "web"),
     "httpx": ("surfaces", "web", "store", "moving"),
     "mcp": ("surfaces",),
+    "mcp_types": ("surfaces",),
     "jinja2": ("surfaces", "web"),
     "pytest": ("testing",),
 }

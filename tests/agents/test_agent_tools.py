@@ -37,8 +37,8 @@ def call(name: str, /, **arguments: Any) -> Any:
 def result(name: str, arguments: Mapping[str, Any]) -> Result:
     found = TOOLS[name].call(arguments)
     whole = json.dumps(found.data, allow_nan=False)
-    if not found.failed:
-        Draft202012Validator(TOOLS[name].output_schema).validate(found.data)
+    Draft202012Validator(TOOLS[name].output_schema).validate(found.data)
+    assert ("error" in found.data) is found.failed
     assert tokens(whole) + tokens(found.text) <= BUDGET * 1.05  # JSON with spaces here
     return found
 

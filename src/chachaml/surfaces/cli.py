@@ -12,6 +12,7 @@ import click
 from chachaml.core.errors import ChachamlError, ChachamlWarning
 from chachaml.surfaces import (
     administering,
+    agents,
     alerting,
     changing,
     importing,
@@ -27,7 +28,19 @@ from chachaml.surfaces.commands import cli
 
 __all__ = ["cli", "main"]
 
-ROOMS = (looking, changing, modelling, working, alerting, upkeep, moving, importing, serving, administering)
+ROOMS = (
+    looking,
+    changing,
+    modelling,
+    working,
+    alerting,
+    upkeep,
+    moving,
+    importing,
+    serving,
+    agents,
+    administering,
+)
 """Where the commands are; importing them is what adds them."""
 
 

@@ -32,6 +32,12 @@ _PORTS = 20
 
 Port = click.IntRange(0, 65535)
 
+mcp_write = click.option(
+    "--mcp-write",
+    is_flag=True,
+    help="Let language models, at /mcp, do more than read and annotate, as far as their user may.",
+)
+
 
 @cli.command(epilog=examples("chachaml ui", "chachaml ui runs.db 9000", "chachaml ui --no-browser"))
 @click.argument("store", required=False)
@@ -43,6 +49,7 @@ Port = click.IntRange(0, 65535)
 @click.option(
     "--require-token", is_flag=True, help="Ask a token even of who reads: several people use this machine."
 )
+@mcp_write
 @click.pass_obj
 def ui(
     outer: str | None,
@@ -51,6 +58,7 @@ def ui(
     wanted: int | None,
     browser: bool,
     require_token: bool,
+    mcp_write: bool,
 ) -> None:
     """Serve a store to this machine, and look at it in a browser.
 
@@ -64,7 +72,9 @@ def ui(
     number = sockets[0].getsockname()[1]
     session = new_token()
     asked = require_token or configuration.flag("require_token")
-    options = Options(origins_of("localhost", number), require_token=asked, session=session)
+    options = Options(
+        origins_of("localhost", number), require_token=asked, session=session, agents_write=mcp_write
+    )
 
     def started(service: Service) -> None:
         address = f"http://localhost:{number}"
@@ -99,6 +109,7 @@ def ui(
     is_flag=True,
     help="Let whoever reaches it read and log without a token: for a container or a network of your own.",
 )
+@mcp_write
 @click.pass_obj
 def serve(
     outer: str | None,
@@ -109,6 +120,7 @@ def serve(
     team: bool,
     require_token: bool,
     insecure_no_auth: bool,
+    mcp_write: bool,
 ) -> None:
     """Serve a store, to a team or to this machine.
 
@@ -135,7 +147,14 @@ def serve(
     session = "" if shared else new_token()
     asked = require_token or configuration.flag("require_token")
     prefix = urlsplit(urls[0]).path.rstrip("/") if urls else ""
-    options = Options(origins, team=shared, require_token=asked, session=session, prefix=prefix)
+    options = Options(
+        origins,
+        team=shared,
+        require_token=asked,
+        session=session,
+        prefix=prefix,
+        agents_write=mcp_write,
+    )
 
     def started(_: Service) -> None:
         reached = urls[0] if urls else f"http://{host}:{number}"

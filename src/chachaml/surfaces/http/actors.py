@@ -17,15 +17,16 @@ from chachaml.store.protocol import Store
 
 __all__ = ["ANYBODY", "OWNER", "RANKS", "SESSION", "Actor", "Directory", "Permission"]
 
-Permission = Literal["open", "read", "write", "destroy", "manage"]
+Permission = Literal["open", "read", "token", "write", "destroy", "manage"]
 """What a route needs.
 
-open: nothing at all. read, write: a role in some experiment; the store sees to which. destroy: to be admin
-there. manage: to be admin everywhere, for secrets, settings and other people's access.
+open: nothing at all. token: to have shown one, on this machine too, with any role. read, write: a role in
+some experiment; the store sees to which. destroy: to be admin there. manage: to be admin everywhere, for
+secrets, settings and other people's access.
 """
 
 RANKS: dict[AnyRole, int] = {"": 0, "reader": 1, "writer": 2, "admin": 3}
-_NEEDED: dict[Permission, int] = {"open": 0, "read": 1, "write": 2, "destroy": 3, "manage": 3}
+_NEEDED: dict[Permission, int] = {"open": 0, "read": 1, "token": 1, "write": 2, "destroy": 3, "manage": 3}
 
 SESSION = 12 * 3_600_000_000
 """Microseconds that a browser stays signed in."""
@@ -58,6 +59,8 @@ class Actor(msgspec.Struct, frozen=True):
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the actor may, in some experiment at least, what needs this permission."""
+        if permission == "token" and not self.token:
+            return False
         best = self.rank if permission == "manage" else max((self.rank, *self.grants.values()))
         return min(best, self.cap) >= _NEEDED[permission]
 

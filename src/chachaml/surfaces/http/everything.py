@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from chachaml.surfaces.http import (
     access_api,
+    agents_api,
     artifacts_api,
     events,
     giving,
@@ -37,6 +38,7 @@ def all_routes() -> Routes:
             *access_api.routes(),
             *operating.routes(),
             *site.routes(),
+            *agents_api.routes(),
             Route("GET", "/api/openapi.json", "read", _openapi),
             Route("GET", "/healthz", "open", _health),
         ]

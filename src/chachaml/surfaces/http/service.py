@@ -31,6 +31,7 @@ from chachaml.surfaces.http.scoped import Scoped
 if TYPE_CHECKING:
     from chachaml.alerting.watching import Watcher
     from chachaml.artifacts.blobs import LocalBlobs
+    from chachaml.surfaces.mcp.http import Mounted
 
 __all__ = ["Options", "Service"]
 
@@ -62,6 +63,8 @@ class Options(NamedTuple):
     """Where below its origin it is, such as ``/tracker``; '' for all of it."""
     keep: bool = True
     """Whether it brings in what processes of this machine log, and sees to alerts; one of several does."""
+    agents_write: bool = False
+    """Whether language models may do more than read and annotate, as far as whoever asks may."""
 
     @property
     def cookie(self) -> str:
@@ -99,6 +102,8 @@ class Service:
         self.links: dict[str, float] = {}
         """Digests of one-time links, and until when they are good."""
         self.feed = LiveFeed(self)
+        self.agents: Mounted | None = None
+        """The server of the Model Context Protocol, once somebody has asked for it."""
         self._sent: dict[tuple[str, str], None] = {}
         self._noted: set[str] = set()
         self._heard: dict[str, float] = {}
@@ -223,6 +228,8 @@ class Service:
     def close(self) -> None:
         """Finish what was begun."""
         self._stopping.set()
+        if self.agents is not None:
+            self.agents.stop_soon()
         if self._keeper.ident is not None:
             self._keeper.join(10)
         self.committer.close()

@@ -168,6 +168,8 @@ class Running(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: who listens to events is told, and what is under way is finished."""
         self.service.feed.stop()
+        if self.service.agents is not None:
+            await self.service.agents.stop()
         await super().shutdown(sockets)
 
 
