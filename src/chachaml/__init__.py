@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     )
     from chachaml.moving.importing import import_runs
     from chachaml.moving.migrating import migrate
+    from chachaml.moving.watching import watch_tensorboard
     from chachaml.pipelines.api import (
         pipeline,
     )
@@ -158,6 +159,7 @@ _HOMES = {
     ),
     "chachaml.moving.importing": ("import_runs",),
     "chachaml.moving.migrating": ("migrate",),
+    "chachaml.moving.watching": ("watch_tensorboard",),
     "chachaml.pipelines.api": ("pipeline",),
     "chachaml.pipelines.steps": ("step",),
     "chachaml.registry": (
@@ -352,6 +354,7 @@ __all__ = [
     "sync",
     "tracked",
     "undo",
+    "watch_tensorboard",
 ]
 
 

@@ -64,6 +64,9 @@ class Source(Protocol):
     place: str
     """Where it is, for people."""
 
+    together: int
+    """How many runs to write at once: one where their points are in memory."""
+
     def count(self) -> int | None:
         """Return how many runs there are; None if that is not known beforehand."""
         ...

@@ -40,11 +40,9 @@ __all__ = ["SOURCES", "import_runs"]
 
 SOURCES = {
     "mlflow": ("mlflow", "MLflow: its database, an mlruns folder, or a server"),
+    "tensorboard": ("tensorboard", "TensorBoard: a folder of event files"),
 }
 """What runs can be imported from: the module that reads it, and what it is."""
-
-_TOGETHER = 100
-"""Runs that are written together, if they are small."""
 
 
 def import_runs(
@@ -113,7 +111,7 @@ class Importer:
         for one in source.runs():
             lot.append(one)
             done += 1
-            if len(lot) >= _TOGETHER:
+            if len(lot) >= source.together:
                 self.bring_runs(lot)
                 lot.clear()
                 if self._progress:
@@ -128,14 +126,14 @@ class Importer:
 
     # runs ---------------------------------------------------------------------------------------------
 
-    def bring_runs(self, lot: Sequence[Imported]) -> None:
-        """Bring some runs, or what is new of them."""
+    def bring_runs(self, lot: Sequence[Imported], *, fresh: bool = False) -> None:
+        """Bring some runs, or what is new of them; with `fresh` points are taken to be new."""
         here = {one.row.id: one for one in self._store.whole_runs([each.whole.row.id for each in lot])}
         for one in lot:
-            self._run(replace_row(one, self._cleaned(one.whole.row)), here.get(one.whole.row.id))
+            self._run(replace_row(one, self._cleaned(one.whole.row)), here.get(one.whole.row.id), fresh=fresh)
         self._flush()
 
-    def _run(self, one: Imported, known: WholeRun | None) -> None:
+    def _run(self, one: Imported, known: WholeRun | None, *, fresh: bool) -> None:
         before = (self._tally.points, self._tally.artifacts, self._tally.params)
         row = one.whole.row
         if known is None:
@@ -147,7 +145,7 @@ class Importer:
         changes = list(belongings(whole, known, mirror=False))
         for change in changes:
             self._add(change)
-        points = self._counted(one) if known is None else self._grown(one, known.row)
+        points = self._counted(one) if known is None or fresh else self._grown(one, known.row)
         for change in points:
             self._tally.points += len(change)
             self._add(change)

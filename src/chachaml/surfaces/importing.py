@@ -14,6 +14,21 @@ from chachaml.surfaces.moving import progressing, tell_moved
 __all__: list[str] = []
 
 
+@cli.command(
+    "watch-tensorboard",
+    epilog=examples("chachaml watch-tensorboard runs", "chachaml watch-tensorboard runs --idle 600"),
+)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.option("-e", "--experiment", default="", help="What to put the runs in; else the folder's name.")
+@click.option("--idle", type=float, metavar="SECONDS", help="End when nothing new came for so long.")
+@writes
+def watch_tensorboard(folder: str, experiment: str, idle: float | None, as_json: bool) -> None:
+    """Follow the event files below FOLDER live, until Ctrl-C."""
+    with progressing() as progress:
+        moved = ml.watch_tensorboard(folder, experiment=experiment, idle=idle, progress=progress)
+    tell_moved(moved, as_json)
+
+
 def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
     given = {}
     for pair in pairs:

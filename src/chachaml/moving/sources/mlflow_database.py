@@ -97,6 +97,8 @@ class Database:
     ) -> None:
         self.place, self._ask, self._close, self._tally, self._roots = place, ask, close, tally, roots
 
+    together = 100
+
     def close(self) -> None:
         """Let go of the database."""
         self._close()

@@ -39,6 +39,8 @@ class Folder:
         if not self._experiments:
             raise BadValue(f"{folder} is no mlruns folder: it holds no experiments", "name the folder itself")
 
+    together = 100
+
     def close(self) -> None:
         """Let go of nothing."""
 

@@ -52,6 +52,8 @@ class Server:
             for one in self._pages("POST", "experiments/search", "experiments", view_type="ALL")
         }
 
+    together = 100
+
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()
