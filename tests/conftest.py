@@ -22,7 +22,8 @@ settings.load_profile("default" if SOAK else "short")
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         ours = name.startswith("CHACHA") and name not in ("CHACHAML_SOAK", "CHACHAML_SEED", "CHACHAML_GOLDEN")
-        if ours or name.startswith(("SLURM_", "OMPI_", "PMI_")) or name in ("RANK", "LOCAL_RANK"):
+        theirs = name.startswith(("ANTHROPIC_", "OPENAI_", "SLURM_", "OMPI_", "PMI_"))
+        if ours or theirs or name in ("RANK", "LOCAL_RANK"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -41,7 +41,7 @@ LAYERS: dict[str, set[str]] = {
     "results": {"core", "display", "shown", "table", "curves"},
 }
 SURFACES = {"surfaces", "web", "demos", "__main__"}
-ABOVE = {"ops": {"agents"}, "agents": set[str]()}
+ABOVE = {"ops": {"agents", "chat"}, "agents": {"chat"}, "chat": set[str]()}
 """What stands between them and the surfaces, and which of these each must not import."""
 
 HOMES = {
@@ -55,6 +55,9 @@ HOMES = {
     "mcp": ("surfaces",),
     "mcp_types": ("surfaces",),
     "jinja2": ("surfaces", "web"),
+    "anthropic": ("chat",),
+    "openai": ("chat",),
+    "httpx2": ("chat",),
     "pytest": ("testing",),
 }
 
@@ -120,7 +123,7 @@ def may_import(module: str, target: str) -> bool:
     if part in LAYERS:
         inner = target.removeprefix("chachaml.")
         return any(inner == allowed or inner.startswith(allowed + ".") for allowed in LAYERS[part])
-    return below not in SURFACES | {"ops", "agents", "testing", ""}
+    return below not in SURFACES | {"ops", "agents", "chat", "testing", ""}
 
 
 @pytest.mark.parametrize("module", sorted(trees()))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chachaml import alerts as alerts
+    from chachaml import chat as chat
     from chachaml import registry as registry
     from chachaml.alerts import (
         alert,
@@ -263,7 +264,12 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-_MODULES = {"alerts": "chachaml.alerts", "errors": "chachaml.core.errors", "registry": "chachaml.registry"}
+_MODULES = {
+    "alerts": "chachaml.alerts",
+    "chat": "chachaml.chat",
+    "errors": "chachaml.core.errors",
+    "registry": "chachaml.registry",
+}
 """Public names that are modules."""
 
 __all__ = [
@@ -281,6 +287,7 @@ __all__ = [
     "backup",
     "batched_metrics",
     "best_run",
+    "chat",
     "children",
     "compare",
     "compare_runs",

@@ -52,7 +52,8 @@ def _claim(match: re.Match[str]) -> str:
 
 
 def run(command: list[str], folder: Path) -> str:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHACHA")}
+    others = ("CHACHA", "ANTHROPIC_", "OPENAI_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(others)}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     environment["PYTHONWARNINGS"] = "error"
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)

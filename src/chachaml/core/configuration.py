@@ -41,6 +41,8 @@ class Setting(NamedTuple):
         return "CHACHA_USER" if self.name == "user" else f"CHACHAML_{self.name.upper()}"
 
 
+_PROVIDERS = ("", "anthropic", "openai", "compatible", "offline")
+
 SETTINGS = {
     setting.name: setting
     for setting in (
@@ -60,6 +62,17 @@ SETTINGS = {
         Setting("alert_url", "text", "", "where alerts of scripts are posted", (), False, True),
         Setting("alert_hosts", "text", "", "hosts that alerts may call besides public ones", (), False),
         Setting("alert_apprise", "flag", "off", "tell alerts by the services of apprise", (), False),
+        Setting("chat", "flag", "on", "off: no question goes to a language model", (), False),
+        Setting("chat_provider", "choice", "", "whom to ask; empty: who is set up", _PROVIDERS, False),
+        Setting("chat_anthropic_model", "text", "claude-sonnet-5-5", "Anthropic's model to ask", (), False),
+        Setting("chat_openai_model", "text", "gpt-6.2-sol", "OpenAI's model to ask", (), False),
+        Setting("chat_url", "text", "", "address of an OpenAI-compatible server", (), False),
+        Setting("chat_model", "text", "", "its model; its first one if empty", (), False),
+        Setting("chat_key", "text", "", "its key, if it wants one", (), False, True),
+        Setting("chat_rounds", "number", "8", "rounds of tool calls for one answer", (), False),
+        Setting("chat_tokens", "number", "200000", "tokens for one answer, in and out together", (), False),
+        Setting("chat_seconds", "number", "180", "seconds for one answer", (), False),
+        Setting("chat_share", "flag", "off", "let a team's members use the server's keys", (), False),
         Setting("signing_key", "text", "", "key that signs pickles, shared by a team", (), False, True),
     )
 }

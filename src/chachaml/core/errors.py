@@ -13,6 +13,8 @@
     │   └── ArtifactExists  a second artifact of one name in a run
     ├── Untrusted           loading would run code that nobody here vouches for     403
     ├── MissingExtra        a library that is not installed                         501
+    ├── ProviderError       a language model's provider did not answer as it should 502
+    │   └── OutOfTime       the answer took longer than it may                      504
     ├── ArtifactDamaged     an artifact's bytes are not those that were logged      500
     └── StoreError          the store cannot be used                                503
         ├── StoreUnavailable   cannot be opened or written just now
@@ -43,7 +45,9 @@ __all__ = [
     "NoActiveRun",
     "NotFound",
     "NotSignedIn",
+    "OutOfTime",
     "ParamConflict",
+    "ProviderError",
     "RunHasEnded",
     "RunIsLive",
     "SchemaTooNew",
@@ -166,6 +170,20 @@ class MissingExtra(ChachamlError, ImportError):
 
     code = "missing_extra"
     status = 501
+
+
+class ProviderError(ChachamlError):
+    """The provider of a language model refused, failed, or could not be reached."""
+
+    code = "provider_error"
+    status = 502
+
+
+class OutOfTime(ProviderError):
+    """The answer took longer than it may."""
+
+    code = "out_of_time"
+    status = 504
 
 
 class ArtifactDamaged(ChachamlError):

@@ -14,6 +14,7 @@ from chachaml.surfaces import (
     administering,
     agents,
     alerting,
+    asking,
     changing,
     importing,
     looking,
@@ -30,6 +31,7 @@ __all__ = ["cli", "main"]
 
 ROOMS = (
     looking,
+    asking,
     changing,
     modelling,
     working,

@@ -508,7 +508,7 @@ def test_eight_who_set_accounts_at_once_leave_an_admin(team: Team) -> None:
 
 def test_the_golden_table_is_not_all_the_same() -> None:
     needs = {line[58:66].strip() for line in GOLDEN.read_text().splitlines()}
-    assert needs == {"open", "read", "write", "destroy", "manage"}
+    assert needs == {"open", "read", "token", "write", "destroy", "manage"}
 
 
 def test_what_cannot_be_taken_back_is_in_the_audit_log(team: Team) -> None:

@@ -100,5 +100,7 @@ def _operation(route: Route) -> dict[str, Any]:
     said["responses"] = {**said["responses"], "4XX": {"$ref": "#/components/responses/Problem"}}
     if route.needs != "open":
         # Reading and logging need no token where the server serves this machine alone.
-        said["security"] = [{"token": []}] if route.needs in ("destroy", "manage") else [{}, {"token": []}]
+        said["security"] = (
+            [{"token": []}] if route.needs in ("token", "destroy", "manage") else [{}, {"token": []}]
+        )
     return said

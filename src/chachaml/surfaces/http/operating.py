@@ -16,7 +16,7 @@ from chachaml.surfaces.http.answers import answer
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 
-__all__ = ["PLACES", "Place", "description", "routes"]
+__all__ = ["PLACES", "Place", "description", "needs", "routes"]
 
 _NEEDS: dict[str, Permission] = {"read": "read", "write": "write", "destructive": "destroy"}
 
@@ -117,7 +117,7 @@ def routes() -> list[Route]:
         Route(
             place.method,
             place.path,
-            _needs(operation := OPERATIONS[place.operation]),
+            needs(operation := OPERATIONS[place.operation]),
             partial(_run, place, operation),
             description(place, operation),
         )
@@ -125,7 +125,8 @@ def routes() -> list[Route]:
     ]
 
 
-def _needs(operation: Operation[..., Any]) -> Permission:
+def needs(operation: Operation[..., Any]) -> Permission:
+    """Return what it takes to use an operation."""
     return "manage" if operation.name in _SECRET else _NEEDS[operation.effect]
 
 

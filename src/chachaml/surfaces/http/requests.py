@@ -82,6 +82,11 @@ class Body:
         if not self._ended and passed > _SILENCE and self._got / passed < _SLOWEST:
             raise Problem(408, "too_slow", f"fewer than {_SLOWEST:,} bytes a second came")
 
+    async def gone(self) -> None:
+        """Return once the client has left; the body must have been read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def whole(self) -> bytes:
         """Return all of it."""
         return b"".join([piece async for piece in self.chunks()])

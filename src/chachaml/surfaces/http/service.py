@@ -22,6 +22,7 @@ from chachaml.core.model import RunQuery
 from chachaml.journal.recovery import Recovered
 from chachaml.store.protocol import Store
 from chachaml.surfaces.http.actors import ANYBODY, OWNER, Actor, Directory
+from chachaml.surfaces.http.chats import Chats
 from chachaml.surfaces.http.committing import Committer
 from chachaml.surfaces.http.events import LiveFeed
 from chachaml.surfaces.http.guard import Guard, Limiter
@@ -95,6 +96,8 @@ class Service:
         self.committer = Committer(self.store, self.note)
         self.logins = Limiter(rate=0.2, burst=10)
         self.calls = Limiter(rate=1_000, burst=5_000)
+        self.questions = Limiter(rate=0.5, burst=30)
+        self.chats = Chats()
         self.slow = CapacityLimiter(_SLOW_AT_ONCE)
         """For work that may take many seconds: it must not keep all threads from the rest."""
         self.uploads = CapacityLimiter(_UPLOADS_AT_ONCE)
