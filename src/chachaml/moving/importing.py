@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
@@ -40,6 +41,9 @@ __all__ = ["SOURCES", "import_runs"]
 
 SOURCES = {
     "mlflow": ("mlflow", "MLflow: its database, an mlruns folder, or a server"),
+    "csv": ("tables", "CSV: a row for each step, or each run"),
+    "jsonl": ("tables", "JSON lines: likewise, an object to a line"),
+    "wandb": ("wandb", "W&B: run folders, and .wandb files"),
     "tensorboard": ("tensorboard", "TensorBoard: a folder of event files"),
 }
 """What runs can be imported from: the module that reads it, and what it is."""
@@ -77,12 +81,22 @@ def import_runs(
     tally = Tally()
     module = import_module(f"chachaml.moving.sources.{SOURCES[source][0]}")
     to = place(store)
-    opened: Source = module.open_source(os.fspath(where), tally, **options)
+    opened: Source = module.open_source(os.fspath(where), tally, **_checked(module, source, options))
     try:
         Importer(to, tally, progress, dry_run=dry_run).bring(opened)
     finally:
         opened.close()
     return tally.result(opened.place, to.place, dry_run=dry_run)
+
+
+def _checked(module: Any, source: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return options if a source takes them, with its name if it reads several kinds."""
+    takes = inspect.signature(module.open_source).parameters
+    for name in options:
+        if name not in takes or name in ("where", "tally", "kind"):
+            known = [one for one in takes if one not in ("where", "tally", "kind", "empty")]
+            raise BadValue(f"{source} takes no option {name!r}", "it takes: " + (", ".join(known) or "none"))
+    return {**options, "kind": source} if "kind" in takes else options
 
 
 class Importer:

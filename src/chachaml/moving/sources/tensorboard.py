@@ -148,7 +148,9 @@ class Folder:
             params={key: value for one in some for key, value in one.params.items()},
         )
         files = [file for one in some for file in one.files]
-        return Imported(WholeRun(row), lambda: (each for one in some for each in one.points(run)), files)
+        return Imported(
+            WholeRun(row), lambda: (each for one in some for each in one.series.points(run)), files
+        )
 
 
 def _size(folder: Path) -> int:

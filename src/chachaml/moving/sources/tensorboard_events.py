@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import math
 import struct
-from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chachaml.artifacts import plain
-from chachaml.core.changes import PointsLogged
 from chachaml.moving.account import Tally
-from chachaml.moving.imported import File, key_of
+from chachaml.moving.imported import File
+from chachaml.moving.sources.gathered import Gathered
 from chachaml.moving.sources.protobuf import Malformed, Message, packed_doubles
 from chachaml.moving.sources.tfrecord import Torn, records
 
 __all__ = ["Events"]
 
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF8": "gif"}
-
-
-@dataclass
-class _Series:
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    times: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
 
 
 class Events:
@@ -42,7 +33,7 @@ class Events:
         self._folder, self.name, self._tally = folder, name, tally
         self._read_to: dict[Path, int] = {}
         self._broken: set[Path] = set()
-        self.series: dict[str, _Series] = {}
+        self.series = Gathered()
         self.files: list[File] = []
         self.params: dict[str, Any] = {}
         self.first, self.last = math.inf, -math.inf
@@ -79,12 +70,6 @@ class Events:
         for path, end in self._read_to.items():
             if path not in self._broken and path.stat().st_size > end:
                 yield path.name
-
-    def points(self, run: str) -> Iterator[PointsLogged]:
-        """Yield all scalars that were read."""
-        for tag, one in self.series.items():
-            columns = (one.steps, one.times, one.values)
-            yield PointsLogged(run, key_of(tag), *(column.tobytes() for column in columns))
 
     def forget(self) -> None:
         """Let go of the scalars and files that were read."""
@@ -124,10 +109,7 @@ class Events:
             self._tally.leave("summary", f"{tag} of {self.name}", f"of the plugin {kind or 'unknown'}")
 
     def _scalar(self, tag: str, step: int, time: float, value: float) -> None:
-        one = self.series.setdefault(tag, _Series())
-        one.steps.append(step)
-        one.times.append(_microseconds(time))
-        one.values.append(value)
+        self.series.add(tag, step, _microseconds(time), value)
 
     def _keep(self, name: str, time: float, data: bytes | Callable[[], bytes], format: str = "") -> None:
         self.files.append(File(_fit(name), data, _microseconds(time), format=format))
