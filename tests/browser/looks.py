@@ -10,8 +10,11 @@ EVIL = "<img src=x onerror=__pwn()>'\"><script>__pwn()</script>\u202e{{7*7}}" + 
 """A name, tag, param or note as nobody should give one."""
 
 _AXE = next(Path(__file__).parents[2].glob(".venv*/node/node_modules/axe-core/axe.min.js"), None)
-_ASK = """async () => (await axe.run({resultTypes: ['violations']})).violations.map(
-    (one) => one.id + ': ' + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | '))"""
+_ASK = """async () => {
+    const found = await axe.run({resultTypes: ['violations']});
+    const where = (nodes) => nodes.slice(0, 3).map((one) => one.html.slice(0, 160)).join(' | ');
+    return found.violations.map((one) => `${one.id} (${one.help}): ${where(one.nodes)}`);
+}"""
 
 
 def faults(page: Page) -> list[str]:

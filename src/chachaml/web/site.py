@@ -6,7 +6,15 @@ from starlette.responses import RedirectResponse, Response
 
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
-from chachaml.web import compare_page, experiments_page, runs_page, static_files
+from chachaml.web import (
+    compare_page,
+    experiments_page,
+    models_page,
+    pipelines_page,
+    prose,
+    runs_page,
+    static_files,
+)
 from chachaml.web.pages import framed
 
 __all__ = ["routes"]
@@ -19,6 +27,9 @@ def routes() -> list[Route]:
         *runs_page.routes(),
         *compare_page.routes(),
         *experiments_page.routes(),
+        *models_page.routes(),
+        *pipelines_page.routes(),
+        *prose.routes(),
         Route("GET", "/api/docs", "read", _api),
         Route("GET", "/static/{build}/{name:path}", "open", _static),
     ]

@@ -44,10 +44,15 @@ export async function refresh() {
   for (const act of after) act();
 }
 
-/** @param {Element} old @param {Element} now */
+/**
+ * Make an element what another one is. What scripts made of it stays: all of it with an empty `data-keep`, or while its
+ * text is still the one that `data-keep` names.
+ * @param {Element} old @param {Element} now
+ */
 function become(old, now) {
   if (old.tagName === "TIME") old.textContent = ago(now.getAttribute("datetime"));
-  if (old.isEqualNode(now) || old.hasAttribute("data-keep")) return;
+  const kept = old.getAttribute("data-keep");
+  if (old.isEqualNode(now) || kept === "" || (kept !== null && kept === now.textContent)) return;
   for (const { name } of [...old.attributes]) if (!now.hasAttribute(name) && !OWN.includes(name)) old.removeAttribute(name);
   for (const { name, value } of now.attributes) {
     if (old.getAttribute(name) !== value && !OWN.includes(name)) old.setAttribute(name, value);
@@ -66,7 +71,7 @@ function children(old, now) {
   const wanted = [...now.childNodes].map((next) => {
     const key = keyOf(next);
     const same = key ? keyed.get(key) : plain[at]?.nodeName === next.nodeName ? plain[at++] : undefined;
-    if (!same) return document.adoptNode(next);
+    if (same?.nodeName !== next.nodeName) return document.adoptNode(next);
     if (same.nodeType === Node.ELEMENT_NODE) become(/** @type {Element} */ (same), /** @type {Element} */ (next));
     else if (same.nodeValue !== next.nodeValue) same.nodeValue = next.nodeValue;
     return same;
