@@ -20,6 +20,7 @@ from chachaml.ops import OPERATIONS, operation
 
 TRAINING = """
 import chachaml as ml
+from chachaml.ops import OPERATIONS
 for lr in (0.1, 0.01):
     with ml.start_run("iris", name=f"lr={lr}", tags={"kind": "sweep"}):
         ml.log_params({"lr": lr, "layers": [8, 8]})
@@ -34,6 +35,7 @@ ml.alerts.check_alerts()
 ml.pipeline.run("chain", [("load", lambda: [1]), ("fit", lambda ctx: ctx.prev_result)], params={"k": 1})
 ml.add_tag(ml.runs(experiment="iris")[0].id, "seen", "yes")
 ml.archive_runs(ml.runs(experiment="iris")[1].id)
+OPERATIONS["save_view"](name="mine", state="?q=status = failed")
 """
 
 Case = tuple[str, dict[str, Any], list[str]]
@@ -139,6 +141,9 @@ CASES: list[Case] = [
         {"name": "iris", "owner": "ada"},
         ["create-experiment", "iris", "--owner", "ada"],
     ),
+    ("save_view", {"name": "best", "state": "?sort=metrics.loss asc", "experiment": "iris"}, []),
+    ("list_views", {}, []),
+    ("delete_view", {"name": "mine"}, []),
     ("page_runs", {"offset": 1, "limit": 1, "keys": ["loss"]}, []),
     ("list_facets", {"experiment": "iris"}, []),
     ("get_values", {"fields": ["status", "metrics.loss.min"]}, []),

@@ -26,6 +26,7 @@ from chachaml.core.kinds import (
     Stage,
     StepStatus,
 )
+from chachaml.core.views import ViewChange, ViewDeleted, ViewSaved
 
 __all__ = [
     "AccessChange",
@@ -87,6 +88,9 @@ __all__ = [
     "TokenRevoked",
     "TokenUsed",
     "VersionRegistered",
+    "ViewChange",
+    "ViewDeleted",
+    "ViewSaved",
     "decode_change",
     "encode_change",
     "time_of",
@@ -510,6 +514,8 @@ Change = (
     | TokenRevoked
     | TokenUsed
     | Audited
+    | ViewSaved
+    | ViewDeleted
     | RunCopied
     | SeriesCopied
     | RowsCopied

@@ -20,6 +20,7 @@ from chachaml.core.changes import (
     SeriesCopied,
     TagsSet,
     VersionRegistered,
+    ViewSaved,
 )
 from chachaml.core.errors import BadValue
 from chachaml.core.ids import is_id
@@ -86,6 +87,8 @@ def check_change(change: Change) -> None:
             raise BadValue("what is said about a version must be a JSON object")
         case ExperimentDescribed() if not change.name.strip():
             raise BadValue("an experiment's name is not empty")
+        case ViewSaved() if not change.name.strip() or len(change.name) > 200 or len(change.state) > 20_000:
+            raise BadValue("a view has a name of at most 200 characters, and a state of at most 20,000")
 
 
 def _check_points(change: PointsLogged) -> None:

@@ -55,6 +55,7 @@ __all__ = [
     "Summary",
     "TokenRow",
     "VersionRow",
+    "ViewRow",
     "WholeRun",
 ]
 
@@ -216,6 +217,16 @@ class ExperimentRow(msgspec.Struct, frozen=True):
     running: int = 0
     archived: int = 0
     last_started: int | None = None
+
+
+class ViewRow(msgspec.Struct, frozen=True):
+    """A page as somebody saved it: the query string of its address; ``experiment`` is '' for all of them."""
+
+    name: str
+    experiment: str
+    state: str
+    by: str
+    saved: int
 
 
 class Contents(msgspec.Struct, frozen=True):

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from chachaml.ops import alerts, analysis, cleaning, corrections, models, pipelines, runs, store, tables
+from chachaml.ops import (
+    alerts,
+    analysis,
+    cleaning,
+    corrections,
+    models,
+    pipelines,
+    runs,
+    store,
+    tables,
+    views,
+)
 from chachaml.ops.operation import Effect, Operation, operation
 
 __all__ = ["OPERATIONS", "Effect", "Operation", "operation"]
 
 OPERATIONS: dict[str, Operation[..., Any]] = {
     one.name: one
-    for module in (runs, tables, analysis, corrections, cleaning, store, models, pipelines, alerts)
+    for module in (runs, tables, analysis, corrections, cleaning, store, models, pipelines, alerts, views)
     for one in vars(module).values()
     if isinstance(one, Operation)
 }

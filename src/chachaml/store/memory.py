@@ -36,6 +36,8 @@ from chachaml.core.changes import (
     StepLogged,
     TagsRemoved,
     TagsSet,
+    ViewChange,
+    ViewSaved,
     time_of,
 )
 from chachaml.core.errors import BadValue, NotFound
@@ -61,6 +63,7 @@ from chachaml.core.model import (
     StoreInfo,
     Values,
     VersionRow,
+    ViewRow,
 )
 from chachaml.core.query.expressions import Field
 from chachaml.core.rules import (
@@ -122,6 +125,7 @@ class MemoryStore(MemoryCopies):
         self._registry = MemoryRegistry()
         self._alarms = MemoryAlarms()
         self._access = MemoryAccess()
+        self._views: dict[tuple[str, str], ViewRow] = {}
 
     # writing ------------------------------------------------------------------------------------
 
@@ -172,6 +176,12 @@ class MemoryStore(MemoryCopies):
                 return ([], [Conflicted(change.run, what)]) if what else ([change.run], [])
             case RegistryChange():
                 return [], self._register(change)
+            case ViewChange():
+                self._views.pop((change.experiment, change.name), None)
+                if isinstance(change, ViewSaved):
+                    row = ViewRow(change.name, change.experiment, change.state, change.by, change.time)
+                    self._views[(change.experiment, change.name)] = row
+                return [], []
             case AccessChange():
                 why = self._access.apply(change)
                 return [], [Conflicted("", why)] if why else []
@@ -525,6 +535,11 @@ class MemoryStore(MemoryCopies):
         """Return events with a delivery that is to be tried, those that wait longest first."""
         with self._lock:
             return self._alarms.due_events(now, limit)
+
+    def views(self) -> list[ViewRow]:
+        """Return all saved views, by experiment, then by name."""
+        with self._lock:
+            return sorted(self._views.values(), key=lambda row: (row.experiment, row.name))
 
     def access(self) -> Access:
         """Return who may use a server of this store, and their tokens."""

@@ -51,6 +51,7 @@ from chachaml.core.model import (
     StoreInfo,
     Values,
     VersionRow,
+    ViewRow,
     WholeRun,
 )
 from chachaml.core.query.expressions import Field
@@ -231,6 +232,10 @@ class Store(Protocol):
 
     def due_events(self, now: int, limit: int = 100) -> list[EventRow]:
         """Return events with a delivery that is to be tried, those that wait longest first."""
+        ...
+
+    def views(self) -> list[ViewRow]:
+        """Return all saved views of pages, by experiment, then by name."""
         ...
 
     def access(self) -> Access:

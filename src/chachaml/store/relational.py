@@ -29,6 +29,7 @@ from chachaml.core.model import (
     StepRow,
     Values,
     VersionRow,
+    ViewRow,
     WholeRun,
 )
 from chachaml.core.query.expressions import Field
@@ -309,6 +310,13 @@ class RelationalStore:
 
         with self._database.reading() as db:
             return alarms.due_events(db, now, limit)
+
+    def views(self) -> list[ViewRow]:
+        """Return all saved views, by experiment, then by name."""
+        from chachaml.store import views
+
+        with self._database.reading() as db:
+            return views.views(db)
 
     def access(self) -> Access:
         """Return who may use a server of this store, and their tokens."""

@@ -31,6 +31,7 @@ from chachaml.core.model import (
     StoreInfo,
     Values,
     VersionRow,
+    ViewRow,
     WholeRun,
 )
 from chachaml.core.query.expressions import Field
@@ -231,6 +232,10 @@ class RemoteStore:
     def due_events(self, now: int, limit: int = 100) -> list[EventRow]:
         """Return events with a delivery that is to be tried, those that wait longest first."""
         return cast("list[EventRow]", self._call("due_events", now, limit))
+
+    def views(self) -> list[ViewRow]:
+        """Return all saved views, by experiment, then by name."""
+        return cast("list[ViewRow]", self._call("views"))
 
     def access(self) -> Access:
         """Return who may use the server, and their tokens; for admins alone."""

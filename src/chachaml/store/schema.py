@@ -436,6 +436,17 @@ CREATE TABLE audit (                     -- nothing here is ever changed or dele
 ) STRICT;
 """
 
+_VIEWS = """
+CREATE TABLE views (
+    name       TEXT NOT NULL,
+    experiment TEXT NOT NULL,            -- '' for all
+    state      TEXT NOT NULL,            -- the query string of the page
+    by         TEXT NOT NULL,
+    saved      INTEGER NOT NULL,
+    PRIMARY KEY (name, experiment)
+) STRICT, WITHOUT ROWID;
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -446,6 +457,7 @@ MIGRATIONS = (
     Migration("steps of pipelines", lambda db: db.execute(_STEPS)),
     Migration("alerts", lambda db: db.execute(_ALERTS)),
     Migration("accounts, tokens and the audit log", lambda db: db.execute(_ACCESS)),
+    Migration("saved views", lambda db: db.execute(_VIEWS)),
 )
 
 

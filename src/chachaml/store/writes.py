@@ -37,6 +37,7 @@ from chachaml.core.changes import (
     StepLogged,
     TagsRemoved,
     TagsSet,
+    ViewChange,
     time_of,
 )
 from chachaml.core.model import RunRow
@@ -50,7 +51,7 @@ from chachaml.core.rules import (
     merge_param,
     stub,
 )
-from chachaml.store import access, alarms, captured, copies, corrections, registered
+from chachaml.store import access, alarms, captured, copies, corrections, registered, views
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.engine import Db
 from chachaml.store.rows import (
@@ -82,6 +83,7 @@ _OF_NO_RUN = (
     AlertChange,
     AccessChange,
     RowsCopied,
+    ViewChange,
 )
 
 _CONFLICTS = "SELECT what FROM conflicts WHERE run = ?"
@@ -187,6 +189,8 @@ class Writes:
                 case AlertChange():
                     if why := alarms.apply(self._db, change):
                         self._conflicts.append(Conflicted(getattr(change, "run", ""), why))
+                case ViewChange():
+                    views.apply(self._db, change)
                 case RowsCopied():
                     self.save()
                     self._conflicts += copies.copy(self._db, change)

@@ -6,9 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from chachaml.core.changes import AccountSet, Audited, Batch, Change, TokenIssued, TokenRevoked, TokenUsed
+from chachaml.core.changes import (
+    AccountSet,
+    Audited,
+    Batch,
+    Change,
+    TokenIssued,
+    TokenRevoked,
+    TokenUsed,
+    ViewDeleted,
+    ViewSaved,
+)
 from chachaml.core.ids import new_id
-from chachaml.core.model import Access, AccountRow
+from chachaml.core.model import Access, AccountRow, ViewRow
 from chachaml.store.protocol import Store
 from chachaml.testing.material import Fixtures
 
@@ -25,6 +35,17 @@ def _token(place: int, account: str = "ada", **about: Any) -> TokenIssued:
 
 class AccessContract(Fixtures):
     """Who may use a server of the store, and as what."""
+
+    def test_views_are_saved_replaced_and_deleted(self, store: Store) -> None:
+        """By name and experiment."""
+        _apply(store, ViewSaved(1, "ada", "best", "", "?a"), ViewSaved(2, "bob", "best", "iris", "?b"))
+        _apply(store, ViewSaved(3, "eve", "best", "", "?c"), ViewDeleted(4, "eve", "none", ""))
+        assert store.views() == [
+            ViewRow("best", "", "?c", "eve", 3),
+            ViewRow("best", "iris", "?b", "bob", 2),
+        ]
+        _apply(store, ViewDeleted(5, "eve", "best", ""))
+        assert [view.experiment for view in store.views()] == ["iris"]
 
     def test_a_new_store_has_no_accounts(self, store: Store) -> None:
         """No default user, no default secret."""

@@ -117,6 +117,7 @@ SHOWN = {
     "find_runs": "/api/runs",
     "columns": "/api/rows",
     "values": "/api/values",
+    "views": "/api/views",
     "facets": "/api/facets",
     "keys": "/api/keys",
     "experiments": "/api/experiments",

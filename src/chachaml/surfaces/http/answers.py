@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from chachaml.core.errors import ChachamlError, MissingExtra
+from chachaml.core.errors import BadQuery, ChachamlError, MissingExtra
 from chachaml.core.values import json_ready
 
 __all__ = ["SECURE", "FromFile", "Problem", "answer", "as_json", "problem"]
@@ -97,8 +97,13 @@ def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 
 
 def problem(error: ChachamlError) -> Response:
-    """Return what is wrong, in the one envelope: ``{"error": {"code", "message", "hint"}}``."""
-    about = {"code": error.code, "message": error.message, "hint": error.hint}
+    """Return what is wrong, in the one envelope: ``{"error": {"code", "message", "hint"}}``.
+
+    Of a filter that makes no sense, ``at`` and ``why`` tell a page what to underline.
+    """
+    about: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, BadQuery):
+        about |= {"why": error.why, "at": error.at}
     # What this server has not got is nothing that the client's request broke.
     status = 406 if isinstance(error, MissingExtra) else error.status
     return answer({"error": about}, status, getattr(error, "headers", None))

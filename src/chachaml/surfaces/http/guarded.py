@@ -35,6 +35,7 @@ from chachaml.core.changes import (
     SeriesCopied,
     StageMoved,
     VersionRegistered,
+    ViewChange,
 )
 from chachaml.core.errors import AccessDenied
 from chachaml.core.model import AlertRow, EventRow, RunQuery, RunRow
@@ -135,6 +136,8 @@ class Guarded:
                 return _Need(_WRITER, self._home_of_all(change.journal))
             case ExperimentDescribed():
                 return _Need(_WRITER, change.name)
+            case ViewChange():
+                return _Need(_WRITER, change.experiment or None)
             case RunStarted():
                 return _Need(_WRITER, homes.get(change.run, change.experiment))
             case AccessChange() | AlertChange() | ModelDeleted() | RowsCopied():

@@ -63,6 +63,9 @@ PLACES = (
     Place("GET", "/api/importance", "get_importance"),
     Place("GET", "/api/runs/{one}/why/{other}", "explain_difference"),
     Place("GET", "/api/runs/{run_id}/content/{name:path}", "read_artifact"),
+    Place("GET", "/api/views", "list_views"),
+    Place("POST", "/api/views", "save_view"),
+    Place("DELETE", "/api/views/{name}", "delete_view"),
     # saying more of runs, and putting them right
     Place("GET", "/api/tags/{run_id}", "get_tags"),
     Place("POST", "/api/tags/{run_id}", "add_tag"),

@@ -27,6 +27,7 @@ from chachaml.core.model import (
     StoreInfo,
     Values,
     VersionRow,
+    ViewRow,
     WholeRun,
 )
 from chachaml.core.query import And, Field, In
@@ -182,6 +183,10 @@ class Scoped(Guarded):
         """Return a step whose result may be taken."""
         row = self._store.step_by_key(key)
         return row if row is not None and self._seen([row.step_run]) else None
+
+    def views(self) -> list[ViewRow]:
+        """Return the views of the actor's experiments, and those of all."""
+        return [row for row in self._store.views() if row.experiment in ("", *self._actor.grants)]
 
     def events(self, alert: str | None = None, run: str | None = None, limit: int = 100) -> list[EventRow]:
         """Return what was told of runs that the actor may see."""
