@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import chachaml as ml
+from chachaml.analysis.goals import Direction, direction_of
 from chachaml.connection import connection
 from chachaml.core.errors import ChachamlError
 from chachaml.lookup import resolve
 from chachaml.results import Run
 
 __all__ = ["Known", "Words", "known", "quoted"]
-
-Direction = Literal["max", "min"]
 
 _STATUSES = {
     "failed": ("failed", "crashed"),
@@ -29,11 +28,6 @@ _STATUSES = {
     "running": ("running",),
     "interrupted": ("interrupted",),
 }
-
-_LOW = re.compile(
-    r"loss|err|mse|mae|rmse|nll|perplex|ppl|wer\b|cer\b|fid\b|latenc|time|second|duration|energy|cost|distance"
-)
-"""Metrics of which less is better, by parts of their names."""
 
 _SAME = {
     "accuracy": ("acc",),
@@ -141,8 +135,8 @@ class Words:
             "highest", "largest", "biggest", "maximum", "maximal", "max", "most", "slowest", "longest"
         ):
             return "max"
-        low = _LOW.search(metric.lower()) is not None
-        return "min" if low != self.has("worst") else "max"
+        better = direction_of(metric)
+        return better if not self.has("worst") else "min" if better == "max" else "max"
 
     @cached_property
     def count(self) -> int | None:

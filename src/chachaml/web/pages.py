@@ -32,6 +32,7 @@ SECTIONS: tuple[Section, ...] = (
     ("/models", "Models", "models"),
     ("/pipelines", "Pipelines", "pipelines"),
     ("/alerts", "Alerts", "alerts"),
+    ("/chat", "Chat", "chat"),
     ("/settings", "Settings", "settings"),
 )
 

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 from chachaml.web import (
+    chat_page,
     compare_page,
     experiments_page,
     models_page,
@@ -30,6 +31,7 @@ def routes() -> list[Route]:
         *models_page.routes(),
         *pipelines_page.routes(),
         *prose.routes(),
+        *chat_page.routes(),
         Route("GET", "/api/docs", "read", _api),
         Route("GET", "/static/{build}/{name:path}", "open", _static),
     ]
