@@ -15,7 +15,18 @@ from chachaml.core.changes import PointsLogged, Stage
 from chachaml.core.model import WholeRun
 from chachaml.core.values import MAX_KEY
 
-__all__ = ["File", "Imported", "Source", "Version", "clean", "derived_id", "key_of", "points_of", "typed"]
+__all__ = [
+    "File",
+    "Imported",
+    "Source",
+    "Version",
+    "by_key",
+    "clean",
+    "derived_id",
+    "key_of",
+    "points_of",
+    "typed",
+]
 
 
 @dataclass(frozen=True)
@@ -121,3 +132,15 @@ def points_of(
     """Return points from columns; times are in microseconds."""
     columns = (np.asarray(steps, "<i8"), np.asarray(times, "<i8"), np.asarray(values, "<f8"))
     return PointsLogged(run, key_of(key), *(column.tobytes() for column in columns))
+
+
+def by_key(
+    run: str, keys: Sequence[str], steps: Sequence[Any], times: Sequence[int], values: Any
+) -> Iterator[PointsLogged]:
+    """Yield points, sorted by their keys, as a change for each; times are in milliseconds."""
+    columns = (np.array(steps, "<i8"), np.array(times, "<i8") * 1000, np.asarray(values, "<f8"))
+    start = 0
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            yield PointsLogged(run, key_of(keys[start]), *(column[start:end].tobytes() for column in columns))
+            start = end

@@ -41,6 +41,7 @@ __all__ = ["SOURCES", "import_runs"]
 
 SOURCES = {
     "mlflow": ("mlflow", "MLflow: its database, an mlruns folder, or a server"),
+    "clojure": ("clojure", "chachaml for Clojure: its chachaml.db, with the artifacts beside it"),
     "csv": ("tables", "CSV: a row for each step, or each run"),
     "jsonl": ("tables", "JSON lines: likewise, an object to a line"),
     "wandb": ("wandb", "W&B: run folders, and .wandb files"),

@@ -18,7 +18,7 @@ from chachaml.core.changes import PointsLogged
 from chachaml.core.errors import BadValue, MissingExtra
 from chachaml.core.model import DatasetRow, WholeRun
 from chachaml.moving.account import Tally
-from chachaml.moving.imported import File, Imported, Version, key_of
+from chachaml.moving.imported import File, Imported, Version, by_key
 from chachaml.moving.points import PIECE
 from chachaml.moving.sources.mlflow_models import model_name, packed
 from chachaml.moving.sources.mlflow_rows import STAGES, files_below, folder_of, run_id, run_row, version_id
@@ -278,10 +278,4 @@ def _columns(run: str, rows: Sequence[Any]) -> Iterator[PointsLogged]:
     keys, steps, times, values, nans = zip(*rows, strict=True)
     numbers = np.array(values, "<f8")
     numbers[np.array(nans, bool)] = math.nan
-    columns = (np.array(steps, "<i8"), np.array(times, "<i8") * 1000, numbers)
-    start = 0
-    for end in range(1, len(keys) + 1):
-        if end == len(keys) or keys[end] != keys[start]:
-            parts = (column[start:end].tobytes() for column in columns)
-            yield PointsLogged(run, key_of(keys[start]), *parts)
-            start = end
+    yield from by_key(run, keys, steps, times, numbers)
