@@ -22,7 +22,7 @@ settings.load_profile("default" if SOAK else "short")
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         ours = name.startswith("CHACHA") and name not in ("CHACHAML_SOAK", "CHACHAML_SEED", "CHACHAML_GOLDEN")
-        theirs = name.startswith(("ANTHROPIC_", "OPENAI_", "SLURM_", "OMPI_", "PMI_"))
+        theirs = name.startswith(("ANTHROPIC_", "OPENAI_", "SLURM_", "OMPI_", "PMI_", "DB_", "JDBC_", "PG"))
         if ours or theirs or name in ("RANK", "LOCAL_RANK"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

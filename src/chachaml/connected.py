@@ -19,6 +19,7 @@ from chachaml.core.errors import (
     ChachamlWarning,
     ForeignFile,
     SchemaTooNew,
+    SchemaTooOld,
     StoreUnavailable,
 )
 from chachaml.core.ids import command_id
@@ -238,7 +239,7 @@ class Connection:
     def _store_id(self) -> str:
         try:
             return self.store(create=True).id
-        except (ForeignFile, SchemaTooNew):
+        except (ForeignFile, SchemaTooNew, SchemaTooOld):
             raise
         except Exception as error:  # whatever it is, training goes on
             self._on_trouble(error)

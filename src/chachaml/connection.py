@@ -162,9 +162,9 @@ def connect(
     """Choose the store that this process uses from now on; runs under way stay with theirs.
 
     Args:
-        store: Path of the store's file, or the address of a server (``http://host:8080``), or
-            ``spool:///shared/dir`` to only write journals there. Default: as it is set, else
-            ``./chachaml.db``.
+        store: Path of the store's file, or the address of a server (``http://host:8080``) or of a database
+            (``postgresql://user@host/database``), or ``spool:///shared/dir`` to only write journals there.
+            Default: as it is set, else ``./chachaml.db``.
         artifacts: Folder of the artifacts. Default: ``CHACHAML_ARTIFACTS``, else the one beside the
             store, ``chachaml-artifacts`` for ``chachaml.db``.
         token: What to show a server. Default: ``CHACHAML_TOKEN``; a server that you started yourself on
@@ -198,6 +198,10 @@ def _made(path: Path) -> Connection:
         from chachaml.remoting import Remote
 
         return Remote(path, url)
+    if address := settings.database(path):
+        from chachaml.away import Team
+
+        return Team(path, address)
     return Connection(path)
 
 

@@ -12,13 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chachaml.connected import Connection
+from chachaml.away import Away
 from chachaml.core import settings
 from chachaml.core.changes import ArtifactLogged, Batch, Receipt
-from chachaml.core.errors import ChachamlError, NotFound, StoreError
-from chachaml.core.ids import new_remote_id
-from chachaml.journal.journal import Journal
-from chachaml.journal.recovery import Recovered, journal_folders
+from chachaml.core.errors import NotFound
+from chachaml.journal.recovery import journal_folders
 from chachaml.remote_blobs import RemoteBlobs
 from chachaml.store.line import Line
 from chachaml.store.remote import RemoteStore, open_remote
@@ -28,14 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Remote"]
 
-BEAT_EVERY = 20.0
-"""Seconds after which the server is told that this process lives, if nothing else told it."""
-
 _KEPT = 86_400.0
 """Seconds that bytes stay on this machine once nothing waits any more."""
 
 
-class Remote(Connection):
+class Remote(Away):
     """A store behind a server, and the way that this process writes to it.
 
     Args:
@@ -46,17 +41,10 @@ class Remote(Connection):
     def __init__(self, path: Path, url: str) -> None:
         self.url = url
         self._token: str | None = None
-        self._folder = settings.server_folder(path)
-        self._beaten = 0.0
-        super().__init__(path)
+        super().__init__(path, url)
         self.artifacts = self._folder / "artifacts"
 
     has_bytes = False
-
-    @property
-    def place(self) -> str:
-        """Where the store is, for people."""
-        return self.url
 
     def __repr__(self) -> str:
         return f"<chachaml server {self.url!r}>"
@@ -93,66 +81,8 @@ class Remote(Connection):
                 self._blobs = RemoteBlobs(self.artifacts, Line(self.url, self._shown))
             return self._blobs
 
-    def _is_nowhere(self) -> bool:
-        return False
-
-    def _roots(self) -> tuple[Path, ...]:
-        return (self._folder / "journals",)
-
-    def flush(self, *, at_once: bool = False) -> Recovered:
-        """Ship what was logged here, and what others on this machine left.
-
-        Raises:
-            StoreError: The server does not take it just now; says how much waits, and where.
-        """
-        try:
-            return super().flush(at_once=at_once)
-        except StoreError as error:
-            told = f"{error.message}; {self.waiting():,} bytes of this process wait in {self._roots()[0]}"
-            raise type(error)(told, f"{error.hint}  Later: chachaml --store {self.url} sync") from error
-
-    def report_loss(self) -> None:
-        """Say what is lost, and what the server does not have yet."""
-        super().report_loss()
-        if self.trouble is not None and self.waiting():
-            self._told.discard("pending")
-            self.tell(
-                "pending",
-                f"{self.url} does not have all of it yet: {self.waiting():,} bytes wait in "
-                f"{self._roots()[0]}, for this process, the next one, or: chachaml --store {self.url} sync",
-            )
-
-    def _reap(self, store: Store, own: str) -> None:
-        """Do nothing: only the server hears of everybody who logs to it."""
-
     def _has_alerts(self) -> bool:
         return False  # the server looks after them, and keeps their secrets
-
-    def _make_journal(self) -> Journal:
-        root = self._roots()[0]
-        with contextlib.suppress(OSError):  # the journal says what it cannot do
-            root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Journal(
-            root,
-            self._store_id(),
-            mode=settings.journal_mode(),
-            on_trouble=self._on_full,
-            make_id=new_remote_id,
-        )
-
-    def _drain_own(self) -> bool:
-        """Ship this process's journal; tell the server now and then that this process lives."""
-        drained = super()._drain_own()
-        journal, now = self._journal, time.monotonic()
-        if drained:
-            self._beaten = now
-        elif journal is not None and journal.end() and now - self._beaten >= BEAT_EVERY:
-            self._beaten = now
-            with contextlib.suppress(ChachamlError):
-                store = self.store()
-                if isinstance(store, Shipping):
-                    store.beat(journal.id)
-        return drained
 
     def close(self, *, wait: float = 5.0) -> None:
         """Ship what can be shipped within `wait` seconds; the rest waits for whoever connects next."""

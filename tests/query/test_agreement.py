@@ -1,8 +1,9 @@
-"""SQL finds what the book says: any search on SQLite gives what it gives in memory, page by page."""
+"""SQL finds what the book says: any search in a database gives what it gives in memory, page by page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,16 @@ from chachaml.core.query import Expression, Order, parse
 from chachaml.core.values import canonical
 from chachaml.store import filters
 from chachaml.store.memory import MemoryStore
+from chachaml.store.postgres import open_postgres
 from chachaml.store.protocol import Store
 from chachaml.store.sqlite import open_sqlite
 from chachaml.testing import Writer, ended, points, started
 from chachaml.testing.material import ids_of, pages_of
+from tests.postgres import fresh_url
 from tests.query.expressions import METRICS, PARAMS, TAGS, expressions, orders
 from tests.seeds import SOAK
 
-Stores = tuple[Store, Store]
+Stores = tuple[Store, ...]
 
 PARAM_VALUES = [1, 1.0, 2, 0.5, -0.0, True, "1", "1.0", "x", "X", "relu", "a%b", None, [1], {"a": 1}]
 PARAM_VALUES += [
@@ -75,12 +78,12 @@ def _changes() -> Iterator[Change]:
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     path: Path = tmp_path_factory.mktemp("agreement") / "runs.db"
-    memory, sqlite = MemoryStore(), open_sqlite(path)
     changes = list(_changes())
-    for store in (memory, sqlite):
-        Writer(store).write(*changes)
-    yield memory, sqlite
-    sqlite.close()
+    with closing(open_sqlite(path)) as sqlite, closing(open_postgres(fresh_url())) as postgres:
+        found = (MemoryStore(), sqlite, postgres)
+        for store in found:
+            Writer(store).write(*changes)
+        yield found
 
 
 @settings(max_examples=20_000 if SOAK else 600, suppress_health_check=list(HealthCheck), deadline=None)
@@ -92,7 +95,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     st.sampled_from([3, 7, 100]),
 )
 @example(parse("metrics.loss > 0 or not params.lr = 1"), (), None, None, 7)
-def test_sqlite_and_memory_agree(
+def test_all_stores_agree(
     stores: Stores,
     expression: Expression | None,
     order: tuple[Order, ...],
@@ -101,8 +104,8 @@ def test_sqlite_and_memory_agree(
     limit: int,
 ) -> None:
     query = RunQuery(filter=expression, order=order, archived=archived, experiment=experiment, limit=limit)
-    memory, sqlite = (pages_of(store, query) for store in stores)
-    assert sqlite == memory
+    memory, *others = (pages_of(store, query) for store in stores)
+    assert all(other == memory for other in others)
     counts = {store.count_runs(query) for store in stores}
     assert counts == {sum(map(len, memory))}
 
@@ -111,14 +114,16 @@ def test_a_search_may_have_very_many_parts(stores: Stores) -> None:
     many = " or ".join(f"params.lr={number}" for number in range(600))
     for text in (many, f"params.lr in ({','.join(map(str, range(2000)))})", many.replace(" or ", " and ")):
         wanted = {"filter": parse(text), "archived": None, "limit": 100}
-        assert ids_of(stores[0], **wanted) == ids_of(stores[1], **wanted)
+        memory, *others = (ids_of(store, **wanted) for store in stores)
+        assert all(other == memory for other in others)
 
 
 def test_a_search_that_takes_too_long_is_given_up(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "PATIENCE", -1.0)
-    with pytest.raises(BadValue, match="took longer than"):
-        ids_of(stores[1], filter=parse("name ~ 'x'"))
-    assert ids_of(stores[1], filter=parse("params.lr = 1"))
+    for store in stores[1:]:
+        with pytest.raises(BadValue, match="took longer than"):
+            ids_of(store, filter=parse("name ~ 'x'"))
+        assert ids_of(store, filter=parse("params.lr = 1"))
 
 
 def test_a_condition_and_its_opposite_share_no_run_and_leave_only_those_without_the_field(

@@ -56,3 +56,4 @@ TestRemoteRegistry = RemoteRegistryMachine.TestCase
 TestRemoteAlarms = RemoteAlarmMachine.TestCase
 for case in (TestRemoteStore, TestRemoteRegistry, TestRemoteAlarms):
     case.settings = short
+del case  # or it would be collected once more

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from chachaml.core.addresses import from_environment
 from chachaml.core.errors import BadValue, ChachamlWarning
 
 __all__ = ["SETTINGS", "Found", "Setting", "flag", "found", "number", "path", "text", "user_file"]
@@ -92,6 +93,8 @@ def found(name: str) -> Found:
     setting = SETTINGS[name]
     if (given := os.environ.get(setting.variable)) is not None:
         return Found(given, f"the environment variable {setting.variable}")
+    if name == "store" and (address := from_environment()):
+        return Found(address, "the environment variables DB_TYPE and JDBC_URL")
     for values, file in _files():
         if name in values and (setting.in_project or file == user_file()):
             return Found(_as_text(values[name]), str(file), file.parent)

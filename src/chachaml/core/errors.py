@@ -21,6 +21,7 @@
         ├── ForeignFile        the file is not a chachaml store
         ├── NotSignedIn        the server does not know who asks                    401
         ├── AccessDenied       the server knows, and does not allow it              403
+        ├── SchemaTooOld       shared, and written by an older chachaml
         ├── SchemaTooNew       written by a newer chachaml
         └── StoreDamaged       the file's pages are corrupted
 
@@ -51,6 +52,7 @@ __all__ = [
     "RunHasEnded",
     "RunIsLive",
     "SchemaTooNew",
+    "SchemaTooOld",
     "StoreDamaged",
     "StoreError",
     "StoreUnavailable",
@@ -223,6 +225,12 @@ class ForeignFile(StoreError):
     """The file is not a chachaml store; it was left untouched."""
 
     code = "foreign_file"
+
+
+class SchemaTooOld(StoreError):
+    """The store is shared and was written by an older chachaml; ``chachaml upgrade`` brings it up to date."""
+
+    code = "schema_too_old"
 
 
 class SchemaTooNew(StoreError):

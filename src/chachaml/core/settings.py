@@ -12,12 +12,15 @@ from pathlib import Path
 from zlib import crc32
 
 from chachaml.core import configuration
+from chachaml.core.addresses import Address, address_of, is_postgres
 
 __all__ = [
     "acting_as",
     "artifacts_root",
     "current_user",
+    "database",
     "disabled",
+    "is_elsewhere",
     "journal_mode",
     "journals_beside",
     "server_folder",
@@ -41,10 +44,12 @@ def store_path(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the absolute path of the store: `given`, else as it is set, else ``./chachaml.db``."""
     text = str(given) if given else configuration.found("store").value
     if text.startswith(_WEB):
-        return Path(text.replace("://", ":/", 1).rstrip("/"))
+        return Path(_mark(text))
     if text.startswith(_SPOOL):
         return Path(f"spool:{Path(text.removeprefix(_SPOOL)).expanduser().absolute()}")
-    if spool_folder(Path(text)) or server_url(Path(text)):
+    if is_postgres(text):
+        return Path(_mark(address_of(text).public))
+    if spool_folder(Path(text)) or is_elsewhere(Path(text)):
         return Path(text)
     if given:
         return Path(given).expanduser().absolute()
@@ -61,6 +66,22 @@ def server_url(path: Path) -> str:
     """Return the address of the server that a store's path stands for, '' for a file's."""
     scheme, colon, rest = str(path).partition(":/")
     return f"{scheme}://{rest}" if colon and scheme in ("http", "https") else ""
+
+
+def database(path: Path) -> Address | None:
+    """Return the database that a store's path stands for, None for a file's."""
+    scheme, colon, rest = str(path).partition(":/")
+    return address_of(f"{scheme}://{rest}") if colon and scheme == "postgresql" else None
+
+
+def _mark(address: str) -> str:
+    """Return what stands for an address among paths."""
+    return address.replace("://", ":/", 1).rstrip("/")
+
+
+def is_elsewhere(path: Path) -> bool:
+    """Tell whether a store's path stands for a server or a database."""
+    return bool(server_url(path)) or database(path) is not None
 
 
 def server_token(url: str) -> str:
@@ -133,6 +154,8 @@ def artifacts_root(store: Path) -> Path:
     """Return the folder of a store's artifacts: as it is set, else ``chachaml-artifacts`` beside it."""
     if given := configuration.path("artifacts"):
         return given
+    if database(store):
+        return Path("chachaml-artifacts").absolute()
     return store.with_name(store.name.removesuffix(".db") + "-artifacts")
 
 

@@ -18,13 +18,16 @@ from chachaml.journal.drainer import Drain
 from chachaml.journal.format import CELL
 from chachaml.journal.journal import remove_folder
 from chachaml.journal.reader import FolderSource, segments_of
-from chachaml.store.protocol import Store
+from chachaml.store.protocol import Beating, Store
 
-__all__ = ["Recovered", "journal_folders", "reap", "recover"]
+__all__ = ["GONE_AFTER", "Recovered", "bury_silent", "journal_folders", "reap", "recover"]
 
 _YOUNG = 60.0
 """A folder without segments may be a journal that is just being opened, for so many seconds."""
 
+
+GONE_AFTER = 120.0
+"""Seconds without a word after which a process that logs from elsewhere is taken for dead."""
 
 _LATE = 500_000_000
 """Nanoseconds that an owner may take to drain its own journal."""
@@ -177,6 +180,27 @@ def _sweep(folder: Path) -> None:
             lock.drop()
     except OSError:
         return
+
+
+def bury_silent(store: Beating, *, heard_for: float, gone_after: float = GONE_AFTER, own: str = "") -> int:
+    """Let runs crash of whose process, on another machine perhaps, nothing was heard for long.
+
+    Args:
+        store: The store.
+        heard_for: Seconds since when the store could be reached: before, nobody was heard.
+        gone_after: Seconds without a word that tell that a process is gone.
+        own: Id of this process's journal.
+
+    Returns:
+        How many such processes there were.
+    """
+    if heard_for < gone_after:
+        return 0
+    silent = store.silent_owners(gone_after)
+    silent.pop(own, None)
+    for owner, heard in silent.items():
+        store.apply(Batch((OwnerLost(owner, heard),), command=f"gone:{owner}:{time.time_ns()}"))
+    return len(silent)
 
 
 def reap(roots: Iterable[Path], store: Store, *, own: str = "") -> int:

@@ -192,7 +192,7 @@ def restore_backup(
     source = Path(folder).expanduser().absolute()
     _note(source)
     to, tally = place(target, token), Tally()
-    if settings.server_url(to.path) or to.path.exists():
+    if settings.is_elsewhere(to.path) or to.path.exists():
         to.store(create=True)
         with _inside(source) as from_:
             mirror_all(from_, to, tally, follow=False, progress=progress)

@@ -41,7 +41,7 @@ def place(where: Place | None, token: str | None = None, *, there: bool = False)
         raise BadValue(f"{where} is a spool", f"chachaml sync {where} brings it into a store")
     if token is not None:
         found.use_token(token)
-    if there and not settings.server_url(found.path) and not found.path.exists():
+    if there and not settings.is_elsewhere(found.path) and not found.path.exists():
         raise StoreUnavailable(f"there is no store at {found.place}", "check the path")
     return found
 

@@ -164,9 +164,10 @@ def alerts(db: Db) -> list[AlertRow]:
 
 def events(db: Db, alert: str | None, run: str | None, limit: int) -> list[EventRow]:
     """Return what was told, newest first: by an alert, of a run, or all."""
-    query = f"""SELECT {_EVENT} FROM events WHERE (:alert IS NULL OR alert = :alert)
-        AND (:run IS NULL OR run = :run) ORDER BY no DESC LIMIT :limit"""
-    rows = db.execute(query, {"alert": alert, "run": run, "limit": limit}).fetchall()
+    wanted = {column: value for column, value in (("alert", alert), ("run", run)) if value is not None}
+    which = " AND ".join(f"{column} = :{column}" for column in wanted) or "TRUE"
+    query = f"SELECT {_EVENT} FROM events WHERE {which} ORDER BY no DESC LIMIT :limit"
+    rows = db.execute(query, {**wanted, "limit": limit}).fetchall()
     return [_event(db, row) for row in rows]
 
 

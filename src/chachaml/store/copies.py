@@ -114,12 +114,13 @@ def _history(db: Db, row: HistoryRow) -> str:
 
 
 def _model(db: Db, row: ModelRow) -> None:
-    about = (row.description, row.note, _text(row.tags), row.created, row.created_by, row.newest)
-    insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
-        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET description = excluded.description,
-        note = excluded.note, tags = excluded.tags, newest = CASE WHEN models.newest > excluded.newest
-        THEN models.newest ELSE excluded.newest END RETURNING no"""
-    no = db.execute(insert, (row.name, *about)).get
+    about = (row.name, row.description, row.note, _text(row.tags), row.newest, row.created, row.created_by)
+    insert = """INSERT INTO models (name, description, note, tags, newest, created, created_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+    db.execute(insert, about)
+    update = """UPDATE models SET description = ?2, note = ?3, tags = ?4,
+        newest = CASE WHEN newest > ?5 THEN newest ELSE ?5 END WHERE name = ?1 RETURNING no"""
+    no = db.execute(update, about[:5]).get
     db.execute("DELETE FROM aliases WHERE model = ?", (no,))
     db.executemany("INSERT INTO aliases VALUES (?, ?, ?)", [(no, *alias) for alias in row.aliases.items()])
 

@@ -149,10 +149,11 @@ def entry(db: Db, no: int) -> HistoryRow | None:
 
 def history(db: Db, run: str | None, before: int | None, limit: int) -> list[HistoryRow]:
     """Return corrections, newest first."""
-    where = "run = ?1" if run is not None else "?1 IS NULL"
-    query = f"""SELECT {_HISTORY} FROM history WHERE {where} AND (?2 IS NULL OR no < ?2)
-        ORDER BY no DESC LIMIT ?3"""
-    return [HistoryRow(*row) for row in db.execute(query, (run, before, limit))]
+    wanted = {"run = :run": run, "no < :before": before}
+    which = " AND ".join(test for test, value in wanted.items() if value is not None) or "TRUE"
+    query = f"SELECT {_HISTORY} FROM history WHERE {which} ORDER BY no DESC LIMIT :limit"
+    values = {"run": run, "before": before, "limit": limit}
+    return [HistoryRow(*row) for row in db.execute(query, values)]
 
 
 def experiments(db: Db) -> list[ExperimentRow]:

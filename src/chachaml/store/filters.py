@@ -31,6 +31,9 @@ __all__ = ["ATTRIBUTES", "COLUMNS", "condition", "fast_condition", "joined", "ra
 _FEW = 3000
 """Runs that a comparison may find to be rare."""
 
+_MOST_PLANNED = 8
+"""Conditions that a database may plan as joins."""
+
 PATIENCE = 10.0
 """Seconds that the patterns of one query may take."""
 
@@ -85,7 +88,7 @@ def condition(db: Db, expression: Expression, *, opposite: bool = False, each: b
     match expression:
         case And(parts) | Or(parts):
             word = " AND " if isinstance(expression, And) is not opposite else " OR "
-            return _joined_by(word, [condition(db, part, opposite=opposite, each=each) for part in parts])
+            return _several(word, [condition(db, part, opposite=opposite, each=each) for part in parts])
         case Not(part):
             return condition(db, part, opposite=not opposite, each=each)
         case IsNull(field):
@@ -102,7 +105,7 @@ def fast_condition(db: Db, expression: Expression) -> Sql:
         return condition(db, expression)
     rarest = min(counts, key=lambda number: counts[number])
     pieces = [condition(db, part, each=number != rarest) for number, part in enumerate(parts)]
-    return _joined_by(" AND ", [pieces.pop(rarest), *pieces])
+    return _several(" AND ", [pieces.pop(rarest), *pieces])
 
 
 def _few(db: Db, part: Expression) -> int | None:
@@ -114,6 +117,13 @@ def _few(db: Db, part: Expression) -> int | None:
     found, values = _holders(part.field, _test(db, part))
     count: int = db.execute(f"SELECT count(*) FROM (SELECT 1 {found} LIMIT {_FEW}) AS few", values).get
     return count if count < _FEW else None
+
+
+def _several(word: str, pieces: list[Sql]) -> Sql:
+    """Join conditions; of many each is tested by itself: planning how to join them would take longer."""
+    if word == " AND " and len(pieces) > _MOST_PLANNED:
+        pieces = [(f"({text}) OR FALSE", values) for text, values in pieces]
+    return _joined_by(word, pieces)
 
 
 def _joined_by(word: str, pieces: list[Sql]) -> Sql:

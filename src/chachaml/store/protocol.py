@@ -25,7 +25,7 @@ Promises that the types cannot carry, proved for every backend by `chachaml.test
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -56,7 +56,7 @@ from chachaml.core.model import (
 )
 from chachaml.core.query.expressions import Field
 
-__all__ = ["Feed", "FeedRow", "Store"]
+__all__ = ["Beating", "Feed", "FeedRow", "Store", "Waiting"]
 
 
 class FeedRow(msgspec.Struct, frozen=True):
@@ -276,4 +276,33 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release files and connections; closing twice is fine."""
+        ...
+
+
+@runtime_checkable
+class Beating(Protocol):
+    """A store that hears from processes on other machines that they are alive, though they log nothing."""
+
+    def apply(self, batch: Batch) -> Receipt:
+        """See `Store.apply`."""
+        ...
+
+    def beat(self, journal: str) -> None:
+        """Hear that the process behind a journal is alive."""
+        ...
+
+    def silent_owners(self, seconds: float) -> dict[str, int]:
+        """Return the journals of processes elsewhere that own running runs and are silent for so long.
+
+        Each with the time when its process was heard last.
+        """
+        ...
+
+
+@runtime_checkable
+class Waiting(Protocol):
+    """A store that says when something was written, so that nobody has to ask all the time."""
+
+    def wait(self, timeout: float) -> None:
+        """Return once something was written, or after so many seconds; now and then for nothing."""
         ...

@@ -82,9 +82,10 @@ def _register(db: Db, change: VersionRegistered) -> str:
         return f"the run has no artifact {change.artifact!r}"
     made = (change.model, change.model_description, "", "{}", change.time, change.by)
     insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
-        VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET newest = models.newest + 1
-        RETURNING no, newest"""
-    model, version = next(db.execute(insert, made))
+        VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"""
+    db.execute(insert, made)
+    number = "UPDATE models SET newest = newest + 1 WHERE name = ? RETURNING no, newest"
+    model, version = next(db.execute(number, (change.model,)))
     about = (change.description, _json(change.tags).decode(), change.about or "{}", change.time, change.by)
     row = (model, version, change.id, change.run, change.artifact, *kept, "none", *about)
     db.execute(f"INSERT INTO versions VALUES ({','.join('?' * len(row))})", row)

@@ -8,7 +8,7 @@ import msgspec
 
 from chachaml.core.changes import Batch, JournalInfo, PointsLogged, Receipt, SeriesCopied
 from chachaml.core.errors import BadValue, NotFound
-from chachaml.core.ids import short
+from chachaml.core.ids import is_remote, short
 from chachaml.core.model import (
     Access,
     AlertRow,
@@ -101,6 +101,25 @@ class RelationalStore:
             row = (batch.command, now, msgspec.msgpack.encode(receipt))
             db.execute("INSERT INTO commands VALUES (?, ?, ?)", row)
         return receipt
+
+    def beat(self, journal: str) -> None:
+        """Hear that the process behind a journal is alive."""
+
+        def hear(db: Db) -> None:
+            db.execute("UPDATE journals SET drained_at = ? WHERE id = ?", (self._database.now(db), journal))
+
+        self._database.writing(hear, undone=lambda: None, again=True)
+
+    def silent_owners(self, seconds: float) -> dict[str, int]:
+        """Return the journals of processes elsewhere that own running runs and are silent for so long.
+
+        Each with the time when its process was heard last.
+        """
+        query = """SELECT DISTINCT journals.id, drained_at FROM journals JOIN runs ON runs.owner = journals.no
+            WHERE runs.status = 'running' AND drained_at < ?"""
+        with self._database.reading() as db:
+            heard = self._database.now(db) - round(seconds * 1e6)
+            return {journal: at for journal, at in db.execute(query, (heard,)) if is_remote(journal)}
 
     def applied_to(self, journal: str) -> int:
         """Return the logical offset up to which `journal` is applied; 0 for an unknown one."""

@@ -402,14 +402,24 @@ class Writes:
         return row_of(run, experiment, owner)
 
     def _save_points(self, new: set[str]) -> None:
-        rows = []
-        for (name, key), changes in self._points.items():
-            run, key_no = self._runs[name], self._names.key(self._db, key)
-            fresh = self._fresh(run.no, key_no, changes, known=name not in new)
-            if fresh:
-                experiment = self._names.experiment(self._db, run.row.experiment, run.row.started)
-                rows.append((run.no, key_no, experiment, run.row.started, *fresh))
-        _insert(self._db, "INSERT INTO series", rows)
+        """Add points to their series; many at once, for a database may be far away."""
+        cells = {
+            (self._runs[name].no, self._names.key(self._db, key)): (name, changes)
+            for (name, key), changes in self._points.items()
+            if any(map(len, changes))
+        }
+        kept = self._kept_series([cell for cell, (name, _) in cells.items() if name not in new])
+        fresh, known = [], []
+        for cell, (name, changes) in cells.items():
+            row = self._merged(cell, changes, kept.get(cell))
+            if cell in kept:
+                known.append((*row, *cell))
+            else:
+                run = self._runs[name].row
+                experiment = self._names.experiment(self._db, run.experiment, run.started)
+                fresh.append((*cell, experiment, run.started, *row))
+        _insert(self._db, "INSERT INTO series", fresh)
+        self._db.executemany(_UPDATE_SERIES, known)
 
     def _save_series(self) -> None:
         rows, chunks = [], []
@@ -422,16 +432,20 @@ class Writes:
         _insert(self._db, f"INSERT INTO chunks ({CHUNK})", chunks)
         self._series.clear()
 
-    def _fresh(self, run: int, key: int, changes: list[PointsLogged], *, known: bool) -> _Row | None:
-        """Add points to their series; return what to insert if it is new, from ``count`` to ``tail``."""
+    def _kept_series(self, cells: list[_Cell]) -> dict[_Cell, _Row]:
+        """Return those of some series that there are: the tail, and the columns of the summary."""
+        if not cells:
+            return {}
+        found = self._db.execute(_KEPT_SERIES, (_json(cells).decode(),))
+        return {(run, key): row for run, key, *row in found}
+
+    def _merged(self, cell: _Cell, changes: list[PointsLogged], old: _Row | None) -> _Row:
+        """Return the summary and the tail of a series once the points of some changes are added."""
         count = sum(map(len, changes))
-        if not count:
-            return None
         self.points += count
-        query = f"SELECT tail, {SUMMARY} FROM series WHERE run = ? AND key = ?"
-        old = self._db.execute(query, (run, key)).fetchone() if known else None
+        before = summary_of(old[1:]) if old else None
         if any(len(change) and not change.steps for change in changes):
-            changes = _numbered(changes, summary_of(old[1:]).last_step if old else -1)
+            changes = _numbered(changes, before.last_step if before else -1)
         steps, times, values = _joined(changes)
         tail: bytes = old[0] if old else b""
         if len(tail) + count * POINT.size <= TAIL * POINT.size:
@@ -441,12 +455,8 @@ class Writes:
             from chachaml.store import chunks
 
             points = chunks.columns(steps, times, values)
-            summary, tail = chunks.summarise(points), chunks.append(self._db, run, key, tail, points)
-        if old is None:
-            return (*columns_of(summary), tail)
-        row = (*columns_of(merge(summary_of(old[1:]), summary)), tail)
-        self._db.execute(_UPDATE_SERIES, (*row, run, key))
-        return None
+            summary, tail = chunks.summarise(points), chunks.append(self._db, *cell, tail, points)
+        return (*columns_of(merge(before, summary) if before else summary), tail)
 
 
 _RUN_COLUMNS = """no, id, experiment, name, status, started, ended, duration, created_by, parent, owner,
@@ -472,6 +482,9 @@ def _joined(changes: list[PointsLogged]) -> tuple[bytes, bytes, bytes]:
 def _marks(row: _Row) -> str:
     return "(" + ",".join("?" * len(row)) + ")"
 
+
+_KEPT_SERIES = f"""SELECT run, key, tail, {SUMMARY} FROM series WHERE (run, key) IN
+    (SELECT value ->> 0, value ->> 1 FROM json_each(?))"""
 
 _UPDATE_SERIES = f"UPDATE series SET ({SUMMARY}, tail) = {_marks((None,) * 16)} WHERE run = ? AND key = ?"
 

@@ -108,7 +108,7 @@ def require_store(path: Path) -> None:
     Raises:
         StoreUnavailable: There is none.
     """
-    if settings.server_url(path):
+    if settings.is_elsewhere(path):
         return
     if not path.exists() and not settings.journals_beside(path).exists():
         raise StoreUnavailable(
@@ -152,7 +152,7 @@ def _offer(
     """Return what is known and fits; a shell that waits for completions wants no errors."""
     outer = context.find_root().params.get("store")
     path = settings.store_path(context.params.get("store") or outer)
-    if not path.exists() and not settings.server_url(path):
+    if not path.exists() and not settings.is_elsewhere(path):
         return []
     try:
         ml.connect(path)

@@ -7,7 +7,6 @@ import os
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -78,7 +77,7 @@ def ui(
 
     def started(service: Service) -> None:
         address = f"http://localhost:{number}"
-        click.echo(f"{_shown(where.path)} is served at {address}  (Ctrl-C stops it)")
+        click.echo(f"{_shown(where)} is served at {address}  (Ctrl-C stops it)")
         if browser:
             webbrowser.open(address + service.one_time_link())
 
@@ -158,7 +157,7 @@ def serve(
 
     def started(_: Service) -> None:
         reached = urls[0] if urls else f"http://{host}:{number}"
-        click.echo(f"{_shown(where.path)} is served at {reached}  (Ctrl-C stops it)")
+        click.echo(f"{_shown(where)} is served at {reached}  (Ctrl-C stops it)")
 
     with _session_left(number, session) if session else contextlib.nullcontext():
         _serve(where, options, sockets, started)
@@ -254,7 +253,7 @@ def _session_left(port: int, session: str) -> Iterator[None]:
 
 
 def _connect(store: str | None) -> Connection:
-    """Return the store to serve: a file.
+    """Return the store to serve: a file, or a database.
 
     Raises:
         BadValue: It is another server's, perhaps this one's own; or a spool, which is not read.
@@ -267,7 +266,9 @@ def _connect(store: str | None) -> Connection:
     return ml.connect(path)
 
 
-def _shown(path: Path) -> str:
+def _shown(where: Connection) -> str:
+    if settings.is_elsewhere(where.path):
+        return where.place
     with contextlib.suppress(ValueError):
-        return os.path.relpath(path)
-    return str(path)
+        return os.path.relpath(where.path)
+    return str(where.path)

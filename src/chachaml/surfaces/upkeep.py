@@ -10,7 +10,9 @@ import click
 from click.shell_completion import get_completion_class
 
 import chachaml as ml
-from chachaml.core import configuration
+from chachaml.core import configuration, settings
+from chachaml.core.addresses import shown as without_passwords
+from chachaml.core.errors import BadValue
 from chachaml.surfaces import output
 from chachaml.surfaces.commands import cli, examples, reads, require_store, writes
 
@@ -54,6 +56,29 @@ def doctor(store: Path, repair: bool, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
+@cli.command(epilog=examples("chachaml upgrade postgresql://chachaml@db.example/chachaml"))
+@click.argument("store", required=False)
+@click.pass_obj
+def upgrade(outer: str | None, store: str | None) -> None:
+    """Bring a shared database to this chachaml's schema: older ones will not open it any more.
+
+    A store in a file is brought up to date by whoever opens it.
+    """
+    path = settings.store_path(store or outer)
+    address = settings.database(path)
+    if address is None:
+        raise BadValue(
+            f"{path} is no database that people share",
+            "a file is upgraded when it is opened, and a server's store where the server is",
+        )
+    from chachaml.store.postgres import upgrade_postgres
+
+    steps = upgrade_postgres(address.public)
+    for step in steps:
+        click.echo(f"added: {step}")
+    click.echo(f"{address.public} is up to date" + ("" if steps else ", and was before"))
+
+
 @cli.command(epilog=examples("chachaml config", "chachaml config --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def config(as_json: bool) -> None:
@@ -61,7 +86,7 @@ def config(as_json: bool) -> None:
     rows = []
     for name, setting in configuration.SETTINGS.items():
         value, source, _ = configuration.found(name)
-        shown = "***" if setting.secret and value else value
+        shown = "***" if setting.secret and value else without_passwords(value)
         rows.append({"name": name, "value": shown, "set_by": source, "about": setting.about})
     if as_json:
         output.print_json(rows)

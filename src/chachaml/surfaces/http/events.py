@@ -12,7 +12,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from chachaml.core.errors import BadValue, ChachamlError, NotSignedIn
-from chachaml.store.protocol import FeedRow
+from chachaml.store.protocol import FeedRow, Waiting
 from chachaml.surfaces.http.actors import Actor
 from chachaml.surfaces.http.answers import Problem
 from chachaml.surfaces.http.requests import Request
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["LiveFeed", "routes"]
 
 _EVERY = 0.1
-"""Seconds between two looks at the feed."""
+"""Seconds between two looks at the feed of a store that does not say when there is something new."""
+
+_PATIENCE = 0.5
+"""Seconds after which the feed is looked at though the store said nothing."""
 
 _ALIVE = 15.0
 """Seconds after which a line is sent that says nothing, so that who listens knows that the line holds."""
@@ -115,6 +118,14 @@ class LiveFeed:
                 cursor = feed.cursor
                 for row in feed.rows:
                     self._tell(row)
+            await self._news()
+
+    async def _news(self) -> None:
+        """Return when it is time to look at the feed again."""
+        store = self._service.store
+        if isinstance(store, Waiting):
+            await anyio.to_thread.run_sync(store.wait, _PATIENCE)
+        else:
             await asyncio.sleep(_EVERY)
 
     def _tell(self, row: FeedRow) -> None:

@@ -15,12 +15,11 @@ from starlette.datastructures import Headers
 
 from chachaml.connection import Connection
 from chachaml.core.access import digest_of
-from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
+from chachaml.core.changes import Batch, Change, Receipt
 from chachaml.core.errors import ChachamlError, NotSignedIn
-from chachaml.core.ids import command_id, is_remote, new_id
-from chachaml.core.model import RunQuery
-from chachaml.journal.recovery import Recovered
-from chachaml.store.protocol import Store
+from chachaml.core.ids import command_id, is_remote
+from chachaml.journal.recovery import GONE_AFTER, Recovered, bury_silent
+from chachaml.store.protocol import Beating, Store
 from chachaml.surfaces.http.actors import ANYBODY, OWNER, Actor, Directory
 from chachaml.surfaces.http.chats import Chats
 from chachaml.surfaces.http.committing import Committer
@@ -44,9 +43,6 @@ _SLOW_AT_ONCE = 4
 _UPLOADS_AT_ONCE = 64
 
 LINK_LASTS = 300.0
-
-GONE_AFTER = 120.0
-"""Seconds without a word after which a process that logs from elsewhere is taken for dead."""
 
 
 class Options(NamedTuple):
@@ -109,7 +105,6 @@ class Service:
         """The server of the Model Context Protocol, once somebody has asked for it."""
         self._sent: dict[tuple[str, str], None] = {}
         self._noted: set[str] = set()
-        self._heard: dict[str, float] = {}
         self._began = time.monotonic()
         self._watcher: Watcher | None = None
         self._stopping = threading.Event()
@@ -176,9 +171,9 @@ class Service:
         self._noted.update(runs)
 
     def hear(self, journal: str) -> None:
-        """Hear of a process that logs from elsewhere."""
-        if is_remote(journal):
-            self._heard[journal] = time.monotonic()
+        """Hear from a process elsewhere that logs nothing; so do the other servers of the store."""
+        if is_remote(journal) and isinstance(self.store, Beating):
+            self.store.beat(journal)
 
     def sent(self, actor: Actor, digest: str) -> None:
         """Remember that somebody sent bytes, and so has them."""
@@ -206,6 +201,7 @@ class Service:
                     self.reap()
                     self.directory.keep_uses()
             except ChachamlError as error:
+                self._began = time.monotonic()  # nobody could be heard meanwhile
                 self.where.tell("keeping", f"what other processes log cannot be brought in: {error.message}")
 
     def _look_at_alerts(self) -> None:
@@ -219,14 +215,8 @@ class Service:
 
     def reap(self, gone_after: float = GONE_AFTER) -> None:
         """Let runs crash of whose process, on another machine, nothing was heard for long."""
-        query = RunQuery(status="running", archived=None, limit=1000)
-        owners = {run.owner for run in self.store.find_runs(query).runs if run.owner}
-        now = time.monotonic()
-        for owner in owners:
-            silent = now - self._heard.get(owner, self._began)
-            if is_remote(owner) and silent > gone_after:
-                lost = OwnerLost(owner, time.time_ns() // 1000 - int(silent * 1e6))
-                self.store.apply(Batch((lost,), command=new_id()))
+        if isinstance(self.store, Beating):
+            bury_silent(self.store, heard_for=time.monotonic() - self._began, gone_after=gone_after)
 
     def close(self) -> None:
         """Finish what was begun."""

@@ -97,9 +97,6 @@ async def _write(request: Request, batches: list[Batch]) -> list[Receipt]:
     if not isinstance(store, Guarded):
         raise AccessDenied("you may not write")
     allowed = await request.work(lambda: [_allowed(store, batch) for batch in batches])
-    for batch in batches:
-        if batch.journal is not None:
-            service.hear(batch.journal.id)
     if len(allowed) == 1:
         receipts = [await service.committer.write(Job(allowed[0][0]))]
     else:
@@ -133,7 +130,7 @@ async def _beat(request: Request) -> Response:
     journal = request.path["journal"]
     if not is_id(journal):
         raise NotFound(f"there is no journal {journal[:80]!r}")
-    request.service.hear(journal)
+    await request.work(lambda: request.service.hear(journal))
     return _packed(request, b"")
 
 
