@@ -16,8 +16,7 @@ def test_the_line_to_the_server_is_told(page: Page) -> None:
     expect(page.locator("#live")).to_have_text("live")
 
 
-def test_the_palette_goes_to_pages_and_runs(page: Page, server: Served, watched: Watched) -> None:
-    watched.expect("404")
+def test_the_palette_goes_to_pages_and_runs(page: Page, server: Served) -> None:
     run = httpx.post(f"{server.url}/api/w/runs", json={"name": "night shift", "experiment": "iris"}).json()[
         "id"
     ]

@@ -63,6 +63,8 @@ CASES: list[Case] = [
     ("get_datasets", {"run_id": "RUN"}, []),
     ("get_console", {"run_id": "RUN"}, []),
     ("get_packages", {"run_id": "RUN"}, []),
+    ("get_run_lineage", {"run_id": "RUN"}, []),
+    ("get_curves", {"run_id": "RUN", "keys": ["loss", "none"], "points": 5}, []),
     ("list_keys", {}, []),
     ("get_tags", {"run_id": "RUN"}, ["tag", "RUN"]),
     ("add_tag", {"run_id": "RUN", "key": "k", "value": "v"}, ["tag", "RUN", "k=v"]),

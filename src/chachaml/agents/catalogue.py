@@ -42,6 +42,7 @@ LEFT_OUT: Mapping[str, str] = {
     "delete_view": "views are what people look at in the pages",
     "page_runs": "list_runs says the same, page by page",
     "list_facets": "list_keys and get_importance say what a model needs of it",
+    "get_curves": "describe_series and get_series say more of a metric",
     "check_alerts": "it sends messages to people; the server does so by itself",
 }
 """Operations that are no tools, and why."""
@@ -91,6 +92,7 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("get_leaderboard", "read", {}),
     ("get_importance", "read", {}),
     ("explain_difference", "read", {}),
+    ("get_run_lineage", "read", {}),
     ("get_datasets", "read", {}),
     ("get_console", "read", {}),
     ("get_packages", "read", {}),

@@ -12,6 +12,7 @@ from chachaml.ops import (
     analysis,
     cleaning,
     corrections,
+    lineage,
     models,
     pipelines,
     runs,
@@ -25,7 +26,19 @@ __all__ = ["OPERATIONS", "Effect", "Operation", "operation"]
 
 OPERATIONS: dict[str, Operation[..., Any]] = {
     one.name: one
-    for module in (runs, tables, analysis, corrections, cleaning, store, models, pipelines, alerts, views)
+    for module in (
+        runs,
+        tables,
+        lineage,
+        analysis,
+        corrections,
+        cleaning,
+        store,
+        models,
+        pipelines,
+        alerts,
+        views,
+    )
     for one in vars(module).values()
     if isinstance(one, Operation)
 }

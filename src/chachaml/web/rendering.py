@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,13 +12,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chachaml.core.ids import short
-from chachaml.display.words import duration, size
+from chachaml.display.words import duration, size, value_text
 from chachaml.surfaces.http.answers import as_json
 from chachaml.web import static_files
 
 __all__ = ["brief", "embedded", "render"]
 
 _IN_SCRIPTS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f]"
+)
 
 
 def render(template: str, **given: Any) -> str:
@@ -50,6 +55,8 @@ def _environment() -> Environment:
     made.filters |= {
         "json": embedded,
         "number": _number,
+        "value": value_text,
+        "printed": _printed,
         "duration": _duration,
         "size": size,
         "short": short,
@@ -72,6 +79,11 @@ def brief(value: float) -> str:
         return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
     text = f"{value:.4g}"
     return f"{float(text):.0f}" if "e" in text else text
+
+
+def _printed(text: str) -> str:
+    """Return what was printed without what only a terminal understands."""
+    return _ESCAPES.sub("", text)
 
 
 def _number(value: Any) -> str:

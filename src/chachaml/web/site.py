@@ -13,6 +13,7 @@ from chachaml.web import (
     models_page,
     pipelines_page,
     prose,
+    run_page,
     runs_page,
     static_files,
 )
@@ -26,6 +27,7 @@ def routes() -> list[Route]:
     return [
         Route("GET", "/", "read", _start),
         *runs_page.routes(),
+        *run_page.routes(),
         *compare_page.routes(),
         *experiments_page.routes(),
         *models_page.routes(),

@@ -30,7 +30,7 @@ from chachaml.surfaces.http.answers import FromFile, Problem, answer
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 
-__all__ = ["disposition", "routes", "streamed"]
+__all__ = ["disposition", "named", "parameter", "routes", "said", "streamed"]
 
 _FORMATS = ("json", "text", "md", "table", "html")
 """How values that come as JSON may be kept."""
@@ -48,31 +48,31 @@ _SAFE = {"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Contro
 
 def routes() -> list[Route]:
     """Return the routes of artifacts."""
-    digest = _parameter("digest", "SHA-256 of the bytes, in hex.")
-    run, name = _parameter("run_id", "The run's whole id."), _parameter("name", "The artifact's name.")
-    text = _parameter("name", "The artifact's name.", where="query")
-    again = _parameter("overwrite", "Whether to replace an artifact of that name.", where="query", flag=True)
+    digest = parameter("digest", "SHA-256 of the bytes, in hex.")
+    run, name = parameter("run_id", "The run's whole id."), parameter("name", "The artifact's name.")
+    text = parameter("name", "The artifact's name.", where="query")
+    again = parameter("overwrite", "Whether to replace an artifact of that name.", where="query", flag=True)
     return [
         Route(
             "GET",
             "/api/artifacts/{run_id}/{name:path}/download",
             "read",
             download,
-            _said("download_artifact", "Give the bytes of an artifact, or a range of them.", run, name),
+            said("download_artifact", "Give the bytes of an artifact, or a range of them.", run, name),
         ),
         Route(
             "GET",
             "/api/artifacts/{digest}/download",
             "read",
             download_bytes,
-            _said("download_artifact_by_digest", "Give the bytes of an artifact, by their SHA-256.", digest),
+            said("download_artifact_by_digest", "Give the bytes of an artifact, by their SHA-256.", digest),
         ),
         Route(
             "PUT",
             "/api/w/runs/{run_id}/artifacts/{name:path}",
             "write",
             put_artifact,
-            _said("put_artifact", "Keep the body as an artifact.", run, name, again, raw=True),
+            said("put_artifact", "Keep the body as an artifact.", run, name, again, raw=True),
             limit=None,
         ),
         Route(
@@ -80,7 +80,7 @@ def routes() -> list[Route]:
             "/api/w/runs/{run_id}/artifacts",
             "write",
             post_artifact,
-            _said(
+            said(
                 "log_artifact",
                 "Keep a value, bytes that were sent before, or with a name in the address the body itself.",
                 run,
@@ -95,14 +95,14 @@ def routes() -> list[Route]:
             "/api/blobs/{digest}",
             "read",
             get_blob,
-            _said("get_blob", "Give bytes; HEAD tells how many of them have been sent.", digest),
+            said("get_blob", "Give bytes; HEAD tells how many of them have been sent.", digest),
         ),
         Route(
             "PUT",
             "/api/blobs/{digest}",
             "write",
             put_blob,
-            _said("put_blob", "Keep bytes, all at once.", digest, raw=True),
+            said("put_blob", "Keep bytes, all at once.", digest, raw=True),
             limit=None,
         ),
         Route(
@@ -110,7 +110,7 @@ def routes() -> list[Route]:
             "/api/blobs/{digest}",
             "write",
             add_to_blob,
-            _said("add_to_blob", "Keep the next piece of some bytes.", digest, *_PIECES, raw=True),
+            said("add_to_blob", "Keep the next piece of some bytes.", digest, *_PIECES, raw=True),
             limit=None,
         ),
         Route(
@@ -118,7 +118,7 @@ def routes() -> list[Route]:
             "/api/blobs/{digest}",
             "destroy",
             delete_blob,
-            _said("delete_blob", "Delete bytes that no artifact has.", digest),
+            said("delete_blob", "Delete bytes that no artifact has.", digest),
             limit=0,
         ),
     ]
@@ -419,6 +419,17 @@ async def delete_blob(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """Give the bytes of an artifact."""
+    found = await named(request)
+    shown = {"Content-Type": safe_type(found.content_type), "Content-Disposition": disposition(found.name)}
+    return await streamed(request, Blob(found.digest, found.size), "", shown)
+
+
+async def named(request: Request) -> ArtifactRow:
+    """Return the artifact that the path of a request names.
+
+    Raises:
+        NotFound: The run has none of that name.
+    """
     name = check_artifact_name(request.path["name"])
 
     def find() -> ArtifactRow:
@@ -428,9 +439,7 @@ async def download(request: Request) -> Response:
                 return each
         raise NotFound(f"run {row.name!r} has no artifact {name[:200]!r}")
 
-    found = await request.work(find)
-    shown = {"Content-Type": safe_type(found.content_type), "Content-Disposition": disposition(name)}
-    return await streamed(request, Blob(found.digest, found.size), "", shown)
+    return await request.work(find)
 
 
 async def download_bytes(request: Request) -> Response:
@@ -502,19 +511,21 @@ def disposition(name: str) -> str:
 # description --------------------------------------------------------------------------------------
 
 
-def _parameter(name: str, about: str, where: str = "path", *, flag: bool = False) -> dict[str, Any]:
+def parameter(name: str, about: str, where: str = "path", *, flag: bool = False) -> dict[str, Any]:
+    """Return what OpenAPI says of a parameter."""
     kind = "boolean" if flag else "string"
     needed = where == "path" or where == "header"
     return {"name": name, "in": where, "required": needed, "description": about, "schema": {"type": kind}}
 
 
 _PIECES = (
-    _parameter("Upload-Offset", "How many bytes were sent before.", where="header"),
-    _parameter("Upload-Length", "How many bytes there are in all.", where="header"),
+    parameter("Upload-Offset", "How many bytes were sent before.", where="header"),
+    parameter("Upload-Length", "How many bytes there are in all.", where="header"),
 )
 
 
-def _said(name: str, summary: str, *parameters: dict[str, Any], raw: bool = False) -> dict[str, Any]:
+def said(name: str, summary: str, *parameters: dict[str, Any], raw: bool = False) -> dict[str, Any]:
+    """Return what OpenAPI says of a route; ``raw`` for one that takes bytes."""
     content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     said: dict[str, Any] = {
         "operationId": name,

@@ -17,6 +17,7 @@ from chachaml.surfaces.http import (
     openapi,
     operating,
     store_api,
+    viewing,
 )
 from chachaml.surfaces.http.answers import answer, as_json
 from chachaml.surfaces.http.requests import Request
@@ -34,6 +35,7 @@ def all_routes() -> Routes:
             *logging_api.routes(),
             *store_api.routes(),
             *artifacts_api.routes(),
+            *viewing.routes(),
             *giving.routes(),
             *events.routes(),
             *access_api.routes(),

@@ -51,6 +51,8 @@ PLACES = (
     Place("GET", "/api/runs/{run_id}/packages", "get_packages"),
     Place("GET", "/api/keys", "list_keys"),
     Place("GET", "/api/runs/{run_id}/artifacts", "list_artifacts"),
+    Place("GET", "/api/runs/{run_id}/lineage", "get_run_lineage"),
+    Place("POST", "/api/runs/{run_id}/curves", "get_curves"),
     # runs as a table
     Place("GET", "/api/table", "page_runs"),
     Place("GET", "/api/facets", "list_facets"),

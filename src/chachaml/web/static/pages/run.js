@@ -1,0 +1,17 @@
+// A run: its header, which every tab has, and the tab that is open.
+
+import { given, the } from "../lib/dom.js";
+import { complain } from "../lib/told.js";
+import { header } from "./run/header.js";
+import { Watched } from "./run/watched.js";
+
+const { run, tab } = given("data");
+const watched = new Watched(run);
+header(watched);
+
+const TABS = {
+  "": () => import("./run/overview.js"),
+};
+
+const load = /** @type {any} */ (TABS)[tab];
+if (load) load().then((/** @type {any} */ module) => module.show(watched, the("#run"))).catch(complain);
