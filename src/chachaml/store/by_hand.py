@@ -7,9 +7,9 @@ import struct
 from collections.abc import Sequence
 
 from chachaml.core.changes import PointsLogged
-from chachaml.core.model import Summary
+from chachaml.core.model import Series, Summary
 
-__all__ = ["Point", "in_order", "logged", "points_of", "sample", "summary"]
+__all__ = ["Point", "as_series", "in_order", "logged", "points_of", "sample", "summary"]
 
 Point = tuple[int, int, float]
 """Step, time, value."""
@@ -33,6 +33,21 @@ def logged(run: str, key: str, points: Sequence[Point]) -> PointsLogged:
         for kind, column in zip("qqd", (steps, times, values), strict=True)
     )
     return PointsLogged(run, key, *columns)
+
+
+def as_series(run: str, key: str, points: Sequence[Point], total: int) -> Series:
+    """Return points, in order, as columns; `total` is how many there were to choose from."""
+    import numpy as np
+
+    return Series(
+        run=run,
+        key=key,
+        steps=np.array([step for step, _, _ in points], np.int64),
+        times=np.array([when for _, when, _ in points], np.int64),
+        values=np.array([value for _, _, value in points], np.float64),
+        total=total,
+        sampled=len(points) < total,
+    )
 
 
 def in_order(arrived: Sequence[Point]) -> list[Point]:

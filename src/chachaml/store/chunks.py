@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from chachaml.core.changes import Packed, PointsLogged, SeriesCopied
+from chachaml.core.model import Series
 from chachaml.store.engine import Db
 from chachaml.store.rows import CHUNK, SUMMARY, summary_of
 from chachaml.store.series import (
@@ -31,7 +32,18 @@ from chachaml.store.series import (
 )
 from chachaml.store.tails import POINT, TAIL
 
-__all__ = ["append", "columns", "decode", "pack", "read", "read_all", "read_packed", "summarise", "unpack"]
+__all__ = [
+    "append",
+    "columns",
+    "decode",
+    "outlines",
+    "pack",
+    "read",
+    "read_all",
+    "read_packed",
+    "summarise",
+    "unpack",
+]
 
 _SKETCHED = 8192
 """Points of the smallest chunk that has a sketch; a smaller one is decoded as quickly."""
@@ -143,15 +155,42 @@ def read(
     Raises:
         StoreDamaged: A chunk is damaged.
     """
+    # With twice as many stretches as are left at last, few points stand alone for theirs.
+    points, total = outline(db, run, key, tail, window, None if most is None else 2 * (most // KEPT))
+    return (points if most is None else sample(points, most)), total
+
+
+def outline(
+    db: Db, run: int, key: int, tail: bytes, window: Window | None, stretches: int | None
+) -> tuple[Points, int]:
+    """Return points of a series, in order, and how many there are to choose from.
+
+    Args:
+        db: The database.
+        run: The run's number.
+        key: The key's number.
+        tail: The series' tail.
+        window: Steps from and to; None for all.
+        stretches: What sketches keep will do if it is of no fewer stretches than this; None for all points.
+
+    Raises:
+        StoreDamaged: A chunk is damaged.
+    """
     chunks = _chunks(db, run, key, window)
-    if most is not None and _sketches_do(chunks, window, most):
+    if stretches is not None and _stretches(chunks, window) >= stretches:
         pieces, total = _sketched(db, chunks, tail, window)
-        return sample(in_order(join(pieces)), most), total
-    points = _all(db, chunks, tail)
-    if window is not None:
-        points = _cut(points, window)
-    points = in_order(points)
-    return (points if most is None else sample(points, most)), len(points)
+        return in_order(join(pieces)), total
+    points = in_order(_cut(_all(db, chunks, tail), window))
+    return points, len(points)
+
+
+def outlines(
+    db: Db, series: Sequence[tuple[str, str]], window: Window | None, stretches: int
+) -> Iterator[Series]:
+    """Yield what a drawing needs of those of some series that are here, each given by its run and key."""
+    for run, key, (run_no, key_no), tail in _tails(db, series):
+        points, total = outline(db, run_no, key_no, tail, window, stretches)
+        yield Series(run, key, points.steps, points.times, points.values, total, len(points) < total)
 
 
 def read_all(db: Db, series: Sequence[tuple[str, str]]) -> Iterator[PointsLogged]:
@@ -201,10 +240,9 @@ def _chunks(db: Db, run: int, key: int, window: Window | None) -> list[_Chunk]:
     return [_Chunk(*row) for row in rows]
 
 
-def _sketches_do(chunks: list[_Chunk], window: Window | None, most: int) -> bool:
-    """Tell whether sketches have at least twice as many stretches as are asked for."""
-    points = sum(chunk.points for chunk in chunks if chunk.sketched and chunk.inside(window))
-    return points // STRETCH >= 2 * (most // KEPT)
+def _stretches(chunks: list[_Chunk], window: Window | None) -> int:
+    """Return of how many stretches there are sketches."""
+    return sum(chunk.points for chunk in chunks if chunk.sketched and chunk.inside(window)) // STRETCH
 
 
 def _sketched(db: Db, chunks: list[_Chunk], tail: bytes, window: Window | None) -> tuple[list[Points], int]:

@@ -76,7 +76,7 @@ from chachaml.core.rules import (
     may_undo,
     stub,
 )
-from chachaml.store.by_hand import in_order, points_of, sample
+from chachaml.store.by_hand import as_series, in_order, points_of, sample
 from chachaml.store.cursors import page_end, parse_page_end
 from chachaml.store.memory_access import MemoryAccess
 from chachaml.store.memory_alarms import MemoryAlarms
@@ -465,8 +465,6 @@ class MemoryStore(MemoryCopies):
             NotFound: No such run, or it has no such metric.
             BadValue: `max_points` below 5.
         """
-        import numpy as np
-
         if max_points is not None and max_points < 5:
             raise BadValue(f"max_points must be 5 or more, not {max_points}")
         with self._lock:
@@ -476,17 +474,8 @@ class MemoryStore(MemoryCopies):
             points = in_order(arrived)
         if window is not None:
             points = [point for point in points if window[0] <= point[0] <= window[1]]
-        sampled = max_points is not None and len(points) > max_points
-        kept = sample(points, max_points) if max_points is not None and sampled else points
-        return Series(
-            run=run,
-            key=key,
-            steps=np.array([step for step, _, _ in kept], np.int64),
-            times=np.array([when for _, when, _ in kept], np.int64),
-            values=np.array([value for _, _, value in kept], np.float64),
-            total=len(points),
-            sampled=sampled,
-        )
+        kept = points if max_points is None or len(points) <= max_points else sample(points, max_points)
+        return as_series(run, key, kept, len(points))
 
     def models(self) -> list[ModelRow]:
         """Return all models, by name."""

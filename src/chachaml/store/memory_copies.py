@@ -8,18 +8,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from chachaml.core.changes import PointsLogged, SeriesCopied
-from chachaml.core.model import ExperimentRow, HistoryRow, WholeRun
-from chachaml.store.by_hand import Point, in_order, logged, summary
+from chachaml.core.model import ExperimentRow, HistoryRow, Series, WholeRun
+from chachaml.store.by_hand import Point, as_series, in_order, logged, summary
 from chachaml.store.memory_runs import MemoryRun, whole
 
 __all__ = ["MemoryCopies", "copy_experiments", "copy_history", "unpacked"]
 
 
 class MemoryCopies:
-    """The reads of the memory store that copies of it are made by."""
+    """The reads of the memory store that copies and drawings of it are made by."""
 
     _lock: threading.Lock
     _runs: dict[str, MemoryRun]
+
+    def read_outlines(
+        self,
+        series: Sequence[tuple[str, str]],
+        window: tuple[int, int] | None = None,
+        stretches: int = 1000,  # noqa: ARG002 - as in Store: all points are here at once
+    ) -> list[Series]:
+        """Return what a drawing needs of those of some series, given by run and key, that are here."""
+        low, high = window or (-(2**63), 2**63 - 1)
+        with self._lock:
+            found = [(run, key, in_order(points)) for run, key, points in self._here(series)]
+        kept = [(run, key, [one for one in points if low <= one[0] <= high]) for run, key, points in found]
+        return [as_series(run, key, points, len(points)) for run, key, points in kept]
 
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series, given by run and key, that are here."""

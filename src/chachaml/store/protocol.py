@@ -188,6 +188,19 @@ class Store(Protocol):
         """
         ...
 
+    def read_outlines(
+        self, series: Sequence[tuple[str, str]], window: tuple[int, int] | None = None, stretches: int = 1000
+    ) -> list[Series]:
+        """Return what a drawing needs of those of some series, given by run and key, that are here.
+
+        Args:
+            series: Runs and keys.
+            window: Steps from and to, both included; None for all.
+            stretches: Where a series has a great many points, no fewer stretches than this, of each of
+                which its first, lowest, highest and last point and its first NaN; else all its points.
+        """
+        ...
+
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series, given by run and key, that are here."""
         ...

@@ -257,6 +257,15 @@ class RelationalStore:
             sampled=len(points) < total,
         )
 
+    def read_outlines(
+        self, series: Sequence[tuple[str, str]], window: tuple[int, int] | None = None, stretches: int = 1000
+    ) -> list[Series]:
+        """Return what a drawing needs of those of some series, given by run and key, that are here."""
+        from chachaml.store import chunks
+
+        with self._database.reading() as db:
+            return list(chunks.outlines(db, series, window, stretches))
+
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series, given by run and key, that are here."""
         from chachaml.store import chunks

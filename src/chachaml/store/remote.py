@@ -187,6 +187,12 @@ class RemoteStore:
         """Return the points of one metric."""
         return cast("Series", self._call("read_series", run, key, window, max_points))
 
+    def read_outlines(
+        self, series: Sequence[tuple[str, str]], window: tuple[int, int] | None = None, stretches: int = 1000
+    ) -> list[Series]:
+        """Return what a drawing needs of those of some series, given by run and key, that are here."""
+        return cast("list[Series]", self._call("read_outlines", series, window, stretches))
+
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series, given by run and key, that are here."""
         return cast("list[PointsLogged]", self._call("read_points", series))

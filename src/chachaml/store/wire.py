@@ -34,6 +34,8 @@ READS = tuple(
 )
 """The calls that change nothing."""
 
+_OF_POINTS = ("read_series", "read_outlines")
+
 _BIG = 1
 """Marks an integer of more than 64 bits, which msgpack lacks."""
 
@@ -100,12 +102,16 @@ class Call:
 
     def pack_result(self, result: Any) -> bytes:
         """Return a result as bytes."""
-        return pack(_as_points(result) if self.name == "read_series" else result)
+        if self.name in _OF_POINTS:
+            result = [*map(_as_points, result)] if isinstance(result, list) else _as_points(result)
+        return pack(result)
 
     def unpack_result(self, data: bytes) -> Any:
         """Return a result from bytes."""
         if self.name == "read_series":
             return _as_series(unpack(data, Points))
+        if self.name == "read_outlines":
+            return [_as_series(one) for one in unpack(data, list[Points])]
         return None if self._result is type(None) else unpack(data, self._result)
 
 

@@ -449,6 +449,38 @@ class SeriesContract(Fixtures):
         with pytest.raises(BadValue):
             store.read_series(run, "a", max_points=most)
 
+    @pytest.mark.parametrize("stretches", [20, 200, 5_000])
+    @pytest.mark.parametrize("window", [None, (30_000, 110_000)])
+    def test_an_outline_hides_no_extreme(
+        self, store: Store, writer: Writer, stretches: int, window: tuple[int, int] | None
+    ) -> None:
+        """It is of real points: all of them, or those that stand for stretches, with the ends among them."""
+        run, values = writer.start(), _curve(140_000)
+        spikes = [40_000, 50_000, 90_000, 100_000]
+        values[spikes] = 100.0, -100.0, math.nan, math.inf
+        for i in range(0, len(values), 40_000):
+            cut = values[i : i + 40_000]
+            writer.write(points(run, "a", cut, range(i, i + len(cut)), range(i, i + len(cut))))
+        (series,) = store.read_outlines([(run, "a")], window, stretches)
+        first, last = window or (0, 139_999)
+        assert series.sampled == (len(series.steps) < last - first + 1)
+        assert len(series.steps) >= min(stretches, last - first + 1)
+        assert bits(series.values) == bits(values[series.steps])
+        assert series.times.tolist() == series.steps.tolist()
+        assert (np.diff(series.steps) > 0).all()
+        assert (series.steps[0], series.steps[-1]) == (first, last)
+        assert {*spikes} <= set(series.steps.tolist())
+
+    def test_outlines_are_of_what_there_is(self, store: Store, writer: Writer) -> None:
+        """In the order asked for; runs and metrics that are not there are left out."""
+        one, two = writer.start(), writer.start()
+        writer.write(points(one, "a", [1.0, math.nan]), points(two, "a", [3.0]), points(two, "b", [4.0]))
+        asked = [(two, "b"), (one, "a"), (one, "b"), (new_id(), "a"), (two, "a")]
+        found = store.read_outlines(asked)
+        assert [(one.run, one.key) for one in found] == [(two, "b"), (one, "a"), (two, "a")]
+        assert [bits(one.values) for one in found] == [bits([4.0]), bits([1.0, math.nan]), bits([3.0])]
+        assert [one.total for one in store.read_outlines(asked, (1, 5))] == [0, 1, 0]
+
 
 class FeedContract(Fixtures):
     """What live pages and copies follow."""

@@ -9,6 +9,7 @@ from chachaml.surfaces.http.routing import Route
 from chachaml.web import (
     chat_page,
     compare_page,
+    curves,
     experiments_page,
     models_page,
     pipelines_page,
@@ -34,6 +35,7 @@ def routes() -> list[Route]:
         *pipelines_page.routes(),
         *prose.routes(),
         *chat_page.routes(),
+        *curves.routes(),
         Route("GET", "/api/docs", "read", _api),
         Route("GET", "/static/{build}/{name:path}", "open", _static),
     ]

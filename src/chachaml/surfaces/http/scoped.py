@@ -134,6 +134,13 @@ class Scoped(Guarded):
         self._require(run)
         return self._store.read_series(run, key, window, max_points)
 
+    def read_outlines(
+        self, series: Sequence[tuple[str, str]], window: tuple[int, int] | None = None, stretches: int = 1000
+    ) -> list[Series]:
+        """Return what a drawing needs of those of some series that the actor may see."""
+        seen = set(self._seen(run for run, _ in series))
+        return self._store.read_outlines([one for one in series if one[0] in seen], window, stretches)
+
     def read_points(self, series: Sequence[tuple[str, str]]) -> list[PointsLogged]:
         """Return all points of those of some series that the actor may see."""
         seen = set(self._seen(run for run, _ in series))
