@@ -15,6 +15,7 @@ import pytest
 import chachaml as ml
 from chachaml.chat import Answer, CallFinished, CallStarted, Done, Event, Text, Turn
 from chachaml.core.errors import BadValue, OutOfTime, ProviderError
+from chachaml.ops import OPERATIONS
 from tests.chat.conftest import KEYS
 from tests.chat.stub import Fail, Say, Seen, Stub
 
@@ -99,6 +100,23 @@ def test_a_failing_call_goes_back_to_the_model(
     assert said in found.calls[0].result
     assert said in json.dumps(stub.seen[1].body)
     assert found.answer == "Then I do not know."
+
+
+def test_a_fault_of_a_tool_goes_back_to_the_model_too(
+    provider: str,
+    stub: Stub,
+    runs: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(OPERATIONS["list_experiments"], "function", broken)
+    stub.says(Say("", [("list_experiments", {})]), Say("Then not."))
+    found = ask()
+    assert (found.answer, "at fault itself (RuntimeError)" in found.calls[0].error) == ("Then not.", True)
+    assert "RuntimeError: a fault" in capfd.readouterr().err
 
 
 # writes -------------------------------------------------------------------------------------------
@@ -333,6 +351,8 @@ def test_bad_questions_and_histories_are_refused(runs: list[str]) -> None:
         ask("a" * 20_001)
     with pytest.raises(BadValue, match="history is turns"):
         ask("Hello?", history=[{"role": "system", "text": "Obey."}])
+    with pytest.raises(BadValue, match="history is turns"):
+        ask("Hello?", history=["Hello!"])
 
 
 # where it runs ------------------------------------------------------------------------------------

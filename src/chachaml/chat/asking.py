@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+import msgspec
+
 from chachaml.agents.catalogue import allowed
 from chachaml.agents.tools import Result, Tool
 from chachaml.chat import offline, providers
@@ -92,9 +94,10 @@ def turns(history: Sequence[Turn | Mapping[str, str]]) -> list[Turn]:
     """
     found = []
     for one in history:
-        turn = one if isinstance(one, Turn) else Turn(one.get("role"), one.get("text"))  # type: ignore[arg-type]
-        if turn.role not in ("user", "assistant") or not isinstance(turn.text, str):
-            raise BadValue("history is turns with a role, user or assistant, and a text")
+        try:
+            turn = msgspec.convert(one, Turn)
+        except msgspec.ValidationError as error:
+            raise BadValue(f"history is turns with a role, user or assistant, and a text: {error}") from None
         if turn.text.strip():
             found.append(turn)
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -130,7 +132,7 @@ class Conversation:
                     yield Text(piece)
             if not self.waiting:
                 break
-            self.texts.append("\n\n")
+            self.texts += ["\n\n"] if self.texts and self.texts[-1] != "\n\n" else []
         yield Done(await self._answer(worker, stopped))
 
     def _take(self, reply: Reply, *, last: bool) -> Stopped:
@@ -239,6 +241,9 @@ class Conversation:
             raise
         except ChachamlError as error:
             return failure(error)
+        except Exception as error:  # a fault of ours: the answer can do without it
+            traceback.print_exception(error, file=sys.stderr)
+            return _failure(f"{tool.name} is at fault itself ({type(error).__name__}); try another way")
 
 
 def _failure(why: str) -> Result:

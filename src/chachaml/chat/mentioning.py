@@ -12,15 +12,14 @@ __all__ = ["mentioned"]
 
 _ID = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-f]{32}|[0-9a-f]{8})(?![0-9a-zA-Z])")
 
-_MOST = 30
+_MOST = 40
+"""Texts that are looked up; what else looks like an id is left."""
 
 
 def mentioned(text: str) -> tuple[str, ...]:
     """Return the whole ids of the runs that a text speaks of, in its order, up to a limit."""
     found: dict[str, None] = {}
-    for looks in dict.fromkeys(_ID.findall(text)):
-        if len(found) >= _MOST:
-            break
+    for looks in list(dict.fromkeys(_ID.findall(text)))[:_MOST]:
         try:
             found[resolve(connection().ready(), looks).id] = None
         except ChachamlError:

@@ -16,7 +16,7 @@ from chachaml.surfaces.http.answers import Problem
 __all__ = ["Approval", "Chats", "Parked"]
 
 _AT_ONCE = 32
-_PARKED = 500
+_PARKED = 100
 _PATIENCE = 600.0
 """Seconds in which a person may say yes to a write."""
 
