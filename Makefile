@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench soak fuzz clusters strace chromium clean
+.PHONY: demo test check lint types tests bench soak fuzz clusters mcp-conformance strace chromium clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -36,6 +36,9 @@ fuzz: $(READY)  ## a hundred thousand requests that no client would send
 clusters: $(READY)  ## pipelines on Ray too, which is large
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.30"
 	CHACHAML_CLUSTERS=1 $(BIN)/pytest -p no:cacheprovider tests/api/test_pipelines.py -k other_processes
+
+mcp-conformance: $(READY)  ## the Model Context Protocol's own suite and Inspector, from npm, against the server
+	$(BIN)/python -m tests.agents.conformance
 
 strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \

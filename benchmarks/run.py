@@ -26,6 +26,7 @@ SUBJECTS = (
     "artifacts",
     "models",
     "serving",
+    "agents",
 )
 SERVERS = ("FastTrackML",)
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"

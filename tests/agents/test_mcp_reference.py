@@ -80,6 +80,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
         kind = f"list of {_kind(schema['items'])}s"
     else:
         kind = str(schema.get("type", "anything"))
+    if "maximum" in schema:
+        kind += f", at most {schema['maximum']:,}"
     default = schema.get("default")
     return kind if default in (None, "", False) else f"{kind}, default {json.dumps(default)}"
 

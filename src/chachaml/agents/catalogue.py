@@ -74,7 +74,7 @@ def _drawing(found: Drawing) -> tuple[Drawing, tuple[Image, ...]]:
     return msgspec.structs.replace(found, image=""), (image,)
 
 
-_PAGE = {"defaults": {"limit": 20}, "shrink": "limit"}
+_PAGE = {"defaults": {"limit": 20}, "most": {"limit": 100}, "shrink": "limit"}
 
 _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("list_runs", "read", _PAGE),
@@ -83,14 +83,23 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("best_run", "read", {}),
     ("compare_runs", "read", {}),
     ("diff_runs", "read", {}),
-    ("export_runs", "read", {"defaults": {"limit": 20}}),
-    ("get_series", "read", {"defaults": {"max_points": 60}, "shrink": "max_points"}),
-    ("describe_series", "read", {}),
+    ("export_runs", "read", {"defaults": {"limit": 20}, "most": {"limit": 100}}),
+    (
+        "get_series",
+        "read",
+        {
+            "defaults": {"max_points": 60},
+            "most": {"max_points": 400},
+            "shrink": "max_points",
+            "batch": "run_ids",
+        },
+    ),
+    ("describe_series", "read", {"most": {"max_points": 100}, "batch": "run_ids"}),
     ("draw_series", "read", {"pictures": _drawing}),
     ("get_values", "read", {"defaults": {"limit": 50}}),
     ("group_runs", "read", {"defaults": {"limit": 50}}),
     ("get_leaderboard", "read", {}),
-    ("get_importance", "read", {}),
+    ("get_importance", "read", {"most": {"limit": 2000}}),
     ("explain_difference", "read", {}),
     ("get_run_lineage", "read", {}),
     ("get_datasets", "read", {}),

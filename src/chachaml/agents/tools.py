@@ -26,6 +26,7 @@ _ROOM = BUDGET - 200
 
 _MOST_RUNS = 50
 _MOST_ITEMS = 1_000
+_BATCH = 10
 _MILD = 4
 """Degrees of shortening that leave a list readable; beyond them it is better to list fewer."""
 
@@ -70,6 +71,14 @@ class Result(NamedTuple):
     failed: bool = False
 
 
+class _Found(NamedTuple):
+    """A result before it is dressed: what of it is kept, where to go on, and its pictures."""
+
+    kept: Shortened
+    behind: str = ""
+    images: tuple[Image, ...] = ()
+
+
 class Tool:
     """An operation as a tool: its name, what it does, and its arguments' JSON Schema; `call` runs it.
 
@@ -78,7 +87,9 @@ class Tool:
         access: What that needs.
         without: Arguments that are not for language models.
         defaults: Other defaults than the operation's.
+        most: What an argument may be at most; more is taken for that.
         shrink: The argument to make smaller when the result is too large.
+        batch: The argument that lists what the result has one item of each for: a few at a time are done.
         about: What to say besides of what it does.
         before: Called with the arguments first; raises what speaks against it.
         pictures: Takes the pictures out of a result.
@@ -91,7 +102,9 @@ class Tool:
         *,
         without: Sequence[str] = (),
         defaults: Mapping[str, Any] | None = None,
+        most: Mapping[str, int] | None = None,
         shrink: str = "",
+        batch: str = "",
         about: str = "",
         before: Callable[[Mapping[str, Any]], None] | None = None,
         pictures: Callable[[Any], tuple[Any, tuple[Image, ...]]] | None = None,
@@ -99,7 +112,7 @@ class Tool:
         self.operation, self.access = operation, access
         self.name = operation.name
         self._without, self._defaults = frozenset(without), dict(defaults or {})
-        self._shrink, self._about = shrink, about
+        self._most, self._shrink, self._batch, self._about = dict(most or {}), shrink, batch, about
         self._before, self._pictures = before, pictures
 
     @property
@@ -123,7 +136,9 @@ class Tool:
         """The JSON Schema of the arguments."""
         schema = self.operation.input_schema()
         properties = {
-            name: {**about, **({"default": self._defaults[name]} if name in self._defaults else {})}
+            name: about
+            | ({"default": self._defaults[name]} if name in self._defaults else {})
+            | ({"maximum": self._most[name]} if name in self._most else {})
             for name, about in schema["properties"].items()
             if name not in self._without
         }
@@ -167,6 +182,9 @@ class Tool:
             if unknown := sorted(given.keys() - self.input_schema["properties"].keys()):
                 known = ", ".join(self.input_schema["properties"]) or "nothing"
                 raise BadValue(f"{self.name}: there is no argument {unknown[0][:40]!r}", f"it takes: {known}")
+            for name, most in self._most.items():
+                if isinstance(given.get(name), int):
+                    given[name] = min(given[name], most)
             if self._before is not None:
                 self._before(given)
             return self._fitting(given)
@@ -180,56 +198,57 @@ class Tool:
         if isinstance(runs := given.get("run_ids"), list) and len(runs) > _MOST_RUNS:
             raise BadValue(f"{self.name}: at most {_MOST_RUNS} runs at once", "ask again for the others")
         while True:
-            smaller = self._smaller(given)
-            degrees = None if smaller is None else _MILD
-            found = self._page(given, degrees) if self.paged else self._one(given, degrees)
-            if found is not None:
-                return found
+            smallest = self._smaller(given, 1.0) is None
+            found = self._page(given, smallest) if self.paged else self._one(given, smallest)
+            if found.kept.cost <= _ROOM:
+                return _result(found)
+            smaller = self._smaller(given, _ROOM / found.kept.cost)
             if smaller is None:
                 raise BadValue(f"{self.name}: this is too large to be shown here", "ask for less of it")
             given = smaller
 
-    def _smaller(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return arguments that ask for less; None if there are none."""
+    def _smaller(self, given: Mapping[str, Any], share: float) -> dict[str, Any] | None:
+        """Return arguments that ask for a share of what was asked for; None if there can be no less."""
         now, least = given.get(self._shrink), 5 if self._shrink == "max_points" else 1
-        return {**given, self._shrink: max(least, now // 2)} if isinstance(now, int) and now > least else None
+        if not isinstance(now, int) or now <= least:
+            return None
+        return {**given, self._shrink: max(least, min(now - 1, int(0.9 * share * now)))}
 
-    def _one(self, given: Mapping[str, Any], degrees: int | None) -> Result | None:
+    def _one(self, given: Mapping[str, Any], smallest: bool) -> _Found:
         images: tuple[Image, ...] = ()
         found = self.operation.run(given)
         if self._pictures is not None:
             found, images = self._pictures(found)
-        kept = fit(view(found), _cost, _ROOM, degrees)
-        return None if kept is None else _result(kept, images=images)
+        return _Found(fit(view(found), _cost, _ROOM, None if smallest else _MILD), images=images)
 
-    def _page(self, given: Mapping[str, Any], degrees: int | None) -> Result | None:
+    def _page(self, given: Mapping[str, Any], smallest: bool) -> _Found:
         """Return a part of a list: as much as there is room for."""
         asked = dict(given)
         start = _start_of(asked.pop("cursor", ""))
         end: int | None = None
-        if isinstance(most := asked.get("limit"), int) and most > 0:
-            end = start + most
-            asked["limit"] = end + 1
-        found = list(self.operation.run(asked))
-        kept = _as_many_as_fit([view(one) for one in found[start:end]], degrees)
-        if kept is None:
-            return None
-        shown = start + len(kept.data)
-        return _result(kept, behind=str(shown) if shown < len(found) else "")
-
-
-def _as_many_as_fit(items: list[Any], degrees: int | None) -> Shortened | None:
-    """Return the first items, shortened a little or, if one alone is too large, as much as it takes."""
-    low, high, best = 1, min(len(items), _MOST_ITEMS), fit(Whole(items[:_MOST_ITEMS]), _cost, _ROOM, _MILD)
-    if best is not None:
-        return best
-    while low <= high:
-        middle = (low + high) // 2
-        if some := fit(Whole(items[:middle]), _cost, _ROOM, _MILD):
-            best, low = some, middle + 1
+        if self._batch:
+            several = asked[self._batch]
+            asked[self._batch] = several[start : start + _BATCH]
+            found, whole = list(self.operation.run(asked)), len(several)
         else:
-            high = middle - 1
-    return best or fit(Whole(items[:1]), _cost, _ROOM, degrees)
+            if isinstance(most := asked.get("limit"), int) and most > 0:
+                end = start + most
+                asked["limit"] = end + 1
+            found = list(self.operation.run(asked))
+            whole, found = len(found), found[start:end]
+        kept = _as_many_as_fit([view(one) for one in found[:_MOST_ITEMS]], smallest)
+        shown = start + len(kept.data)
+        return _Found(kept, behind=str(shown) if shown < whole else "")
+
+
+def _as_many_as_fit(items: list[Any], smallest: bool) -> Shortened:
+    """Return the first items, shortened a little or, if one alone is too large, as much as it takes."""
+    while True:
+        alone = len(items) <= 1
+        kept = fit(Whole(items), _cost, _ROOM, None if alone and smallest else _MILD)
+        if kept.cost <= _ROOM or alone:
+            return kept
+        items = items[: max(1, min(len(items) - 1, int(0.95 * len(items) * _ROOM / kept.cost)))]
 
 
 def _start_of(cursor: object) -> int:
@@ -249,17 +268,18 @@ def as_json(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _result(kept: Shortened, *, behind: str = "", images: tuple[Image, ...] = ()) -> Result:
+def _result(found: _Found) -> Result:
+    kept = found.kept
     envelope: dict[str, Any] = {"untrusted": True, "data": kept.data}
     inner = as_text(kept.data)
     if kept.cuts:
         envelope["cut"] = list(kept.cuts)
         inner += "\nshortened: " + "; ".join(map(safe, kept.cuts))  # users' keys among it
     lines = [fenced(inner)]
-    if behind:
-        envelope["next"] = behind
-        lines.append(f'There is more: cursor="{behind}"')
-    return Result(envelope, "\n".join(lines), images)
+    if found.behind:
+        envelope["next"] = found.behind
+        lines.append(f'There is more: cursor="{found.behind}"')
+    return Result(envelope, "\n".join(lines), found.images)
 
 
 def failure(error: ChachamlError) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -117,14 +118,21 @@ def _plain(value: Any) -> Any:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    leave_out = struct.__struct_config__.omit_defaults
     found = {}
-    for field in msgspec.structs.fields(struct):
-        value = getattr(struct, field.name)
-        if leave_out and not field.required and value == _default(field):
-            continue
-        found[field.encode_name] = _plain(value)
+    for name, default in _defaults(type(struct)).items():
+        value = getattr(struct, name)
+        if value != default or type(value) is not type(default):
+            found[name] = _plain(value)
     return found
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the fields of a struct, with what need not be said of each where it leaves out defaults."""
+    said = object()
+    if not kind.__struct_config__.omit_defaults:
+        return dict.fromkeys(kind.__struct_fields__, said)
+    return {one.name: said if one.required else _default(one) for one in msgspec.structs.fields(kind)}
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -43,7 +43,9 @@ def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
         yield from (f"{indent}{_INDENT}{safe(line)}" for line in value.splitlines())
     elif _is_flat(value):
         yield f"{indent}{key}: {_cell(value)}"
-    elif value:
+    elif not value:
+        yield f"{indent}{key}: (none)"
+    else:
         yield f"{indent}{key}:"
         yield from _lines(value, indent + _INDENT)
 

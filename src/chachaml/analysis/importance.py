@@ -70,38 +70,50 @@ def importance(
 
 
 def _of_one(key: str, given: list[Any], metric: Numbers, direction: Direction) -> ParamImportance | None:
-    import numpy as np
-
-    texts = [json.dumps(value, sort_keys=True) for value in given]
-    distinct = sorted(set(texts))
-    if len(given) < FEWEST or len(distinct) < 2:
+    numbers = _numbers(given)
+    groups, distinct = _categories(given) if numbers is None else _bins(numbers)
+    if len(given) < FEWEST or distinct < 2:
         return None
-    numeric = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in given)
-    numbers = np.array(given, np.float64) if numeric else np.empty(0)
-    numeric = numeric and bool(np.isfinite(numbers).all())
-    place = {text: n for n, text in enumerate(distinct)}
-    groups = _bins(numbers) if numeric else np.array([place[text] for text in texts], np.intp)
     return ParamImportance(
         param=key,
         importance=round(explained(groups, metric), 4),
-        correlation=round(correlation(numbers, metric), 4) if numeric else None,
-        kind="number" if numeric else "category",
-        best=_best(given, numbers if numeric else None, groups, metric, direction),
-        values=len(distinct),
+        correlation=None if numbers is None else round(correlation(numbers, metric), 4),
+        kind="category" if numbers is None else "number",
+        best=_best(given, numbers, groups, metric, direction),
+        values=distinct,
         runs=len(given),
     )
 
 
-def _bins(numbers: Numbers) -> Groups:
-    """Return numbers in groups: by value if these are few, else by rank."""
+def _numbers(given: list[Any]) -> Numbers | None:
+    """Return values as numbers, None if one of them is none."""
+    import numpy as np
+
+    if not all(type(one) in (int, float) for one in given):
+        return None
+    numbers = np.array(given, np.float64)
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _categories(given: list[Any]) -> tuple[Groups, int]:
+    """Return to which group each value belongs, and how many there are."""
+    import numpy as np
+
+    texts = [json.dumps(value, sort_keys=True) for value in given]
+    place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return np.array([place[text] for text in texts], np.intp), len(place)
+
+
+def _bins(numbers: Numbers) -> tuple[Groups, int]:
+    """Return numbers in groups, by value if these are few, else by rank; and how many values there are."""
     import numpy as np
 
     distinct, groups = np.unique(numbers, return_inverse=True)
     if len(distinct) <= _BINS:
-        return groups.astype(np.intp)
+        return groups.astype(np.intp), len(distinct)
     bins = max(2, min(_BINS, len(numbers) // FEWEST))
     edges = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])
-    return np.searchsorted(edges, numbers, side="right").astype(np.intp)
+    return np.searchsorted(edges, numbers, side="right").astype(np.intp), len(distinct)
 
 
 def _best(

@@ -83,7 +83,7 @@ def chart_png(
         _lines(sheet, curves)
     _legend(sheet, curves, height)
     buffer = io.BytesIO()
-    picture.resize((width, whole), Image.Resampling.LANCZOS).quantize(64).save(buffer, "PNG", optimize=True)
+    picture.reduce(_SCALE).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -222,7 +222,7 @@ def get_importance(
     of: Of = "best",
     filter: str = "",
     experiment: str | None = None,
-    limit: Annotated[int, Meta(ge=5)] = 2000,
+    limit: Annotated[int, Meta(ge=5)] = 1000,
 ) -> Importance:
     """Say how much a metric depends on each param, and which values of it were best.
 

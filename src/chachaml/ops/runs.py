@@ -251,8 +251,10 @@ def export_runs(
         experiment: Only runs of this experiment.
         limit: At most so many; without one there is no limit.
     """
-    rows: list[dict[str, Any]] = ml.export_runs(filter, experiment=experiment)
-    return rows[:limit]
+    if limit is None:
+        rows: list[dict[str, Any]] = ml.export_runs(filter, experiment=experiment)
+        return rows
+    return ml.runs(filter, experiment=experiment, limit=limit).to_table().to_dicts()
 
 
 @operation("read")
