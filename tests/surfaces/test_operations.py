@@ -208,7 +208,7 @@ def without_times(said: Any) -> Any:
     if isinstance(said, list):
         return [without_times(one) for one in said]
     return (
-        {k: without_times(v) for k, v in said.items() if k not in ("time", "created", "id", "set")}
+        {k: without_times(v) for k, v in said.items() if k not in ("time", "created", "id", "set", "saved")}
         if isinstance(said, dict)
         else said
     )
