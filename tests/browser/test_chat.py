@@ -59,7 +59,7 @@ def test_an_answer_is_written_with_what_was_looked_up(page: Page, run: ml.Run, s
         Say("Let me look. ", [BEST]), Say(f"It is **{run.short_id}**:\n\n| a | b |\n|---|---|\n| 1 | 2 |")
     )
     page.goto("/chat")
-    expect(page.get_by_text("go to the server at chat_url")).to_be_visible()
+    expect(page.get_by_text("go to an OpenAI-compatible server")).to_be_visible()
     ask(page)
     answer = page.get_by_role("article", name="Answer")
     expect(answer.locator("strong")).to_have_text(run.short_id)
@@ -78,6 +78,24 @@ def test_an_answer_is_written_with_what_was_looked_up(page: Page, run: ml.Run, s
     assert (said[0], said[-1]) == (ASKED, "Why?")
     page.get_by_role("button", name="New").click()
     expect(page.get_by_role("article")).to_have_count(0)
+    assert fits(page)
+
+
+def test_curves_that_were_looked_up_are_drawn(page: Page, run: ml.Run, stub: Stub) -> None:
+    series = ("get_series", {"run_ids": [run.short_id], "metric": "accuracy"})
+    stub.says(
+        Say("Look: ", [series, ("get_series", {"run_ids": [run.id], "metric": "none"})]),
+        Say("It rises. " * 20),
+    )
+    page.goto("/chat")
+    ask(page)
+    expect(page.locator(".said footer")).to_contain_text("tiny")
+    drawn = page.get_by_role("img", name="accuracy of 1 runs")
+    expect(drawn).to_have_count(1)
+    expect(drawn.locator("canvas").first).to_be_visible()
+    assert not faults(page)
+    page.reload()
+    expect(page.get_by_role("img", name="accuracy of 1 runs")).to_be_visible()
     assert fits(page)
 
 

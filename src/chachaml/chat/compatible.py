@@ -18,6 +18,9 @@ __all__ = ["Compatible"]
 
 _STOPPED: dict[str, Literal["length", "refused"]] = {"length": "length", "content_filter": "refused"}
 
+_WHERE = "the OpenAI-compatible server"
+"""What it is called in errors: its address is nothing for whoever asks it through a server of a team."""
+
 
 class Compatible:
     """A model behind an address that the settings name.
@@ -29,7 +32,7 @@ class Compatible:
     """
 
     def __init__(self, model: str, key: str, url: str) -> None:
-        self._model, self._key, self._where = model, key, url
+        self._model, self._key = model, key
         line = openai.DefaultAsyncHttpxClient(
             follow_redirects=False, timeout=httpx2.Timeout(None, connect=10)
         )
@@ -41,11 +44,9 @@ class Compatible:
             try:
                 found = [one.id async for one in self._client.models.list()]
             except (openai.OpenAIError, httpx2.HTTPError) as error:
-                raise as_problem(error, self._where, self._key, begun=False) from None
+                raise as_problem(error, _WHERE, self._key, begun=False) from None
             if not found:
-                raise ProviderError(
-                    f"{self._where} has no model", "load one there, or set CHACHAML_CHAT_MODEL"
-                )
+                raise ProviderError(f"{_WHERE} has no model", "load one there, or set CHACHAML_CHAT_MODEL")
             self._model = found[0]
         return self._model
 
@@ -60,7 +61,7 @@ class Compatible:
         """Ask for the next reply."""
         offered: Mapping[str, Any] = {"tools": [_offered(one) for one in tools]} if tools else {}
         choice: Mapping[str, Any] = {} if may_call or not tools else {"tool_choice": "none"}
-        gathered = _Gathered(self._where)
+        gathered = _Gathered()
         stream: Any = None
         try:
             stream = await self._client.chat.completions.create(
@@ -77,7 +78,7 @@ class Compatible:
                     if piece := gathered.take(chunk):
                         yield piece
         except (openai.OpenAIError, httpx2.HTTPError) as error:
-            raise as_problem(error, self._where, self._key, begun=stream is not None) from None
+            raise as_problem(error, _WHERE, self._key, begun=stream is not None) from None
         yield gathered.reply()
 
     def results(self, outcomes: Sequence[Outcome]) -> list[Message]:
@@ -111,8 +112,7 @@ class _Call:
 class _Gathered:
     """A reply as it comes together."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self) -> None:
         self._text = ""
         self._calls: dict[int, _Call] = {}
         self._tokens = Tokens()
@@ -140,7 +140,7 @@ class _Gathered:
             Broken: It is not whole.
         """
         if self._why is None:
-            raise Broken(f"{self._where} broke off in the midst of a reply", "try again in a while")
+            raise Broken(f"{_WHERE} broke off in the midst of a reply", "try again in a while")
         calls = list(self._calls.values())
         wanted = tuple(Wanted(one.id, one.name, read_arguments(one.arguments)) for one in calls)
         message: Message = {"role": "assistant", "content": self._text or None}

@@ -48,7 +48,7 @@ class Provider(NamedTuple):
 PROVIDERS: dict[ProviderName, Provider] = {
     "anthropic": Provider("Anthropic", "chat_anthropic_model", "ANTHROPIC_API_KEY"),
     "openai": Provider("OpenAI", "chat_openai_model", "OPENAI_API_KEY"),
-    "compatible": Provider("the server at chat_url", "chat_model", "CHACHAML_CHAT_KEY"),
+    "compatible": Provider("an OpenAI-compatible server", "chat_model", "CHACHAML_CHAT_KEY"),
 }
 
 

@@ -4,6 +4,7 @@ import { ApiError, get, runUrl } from "../lib/api.js";
 import { fill, given, h, icon, onceAFrame, the } from "../lib/dom.js";
 import { markdown } from "../lib/markdown.js";
 import { events } from "../lib/sent_events.js";
+import { curves, forgetCurves } from "./chat_curves.js";
 import { keyOf, rememberKey, remembered, remember } from "./chat_memory.js";
 
 /** @typedef {{id: string, name: string, arguments: any, result?: string, error?: string, runs?: string[]}} Call */
@@ -60,7 +61,7 @@ function shown(turn, asking = false) {
   if (turn.role === "user") return h("article.said.user", { "aria-label": "You" }, turn.text);
   const runs = [...(turn.runs ?? []), ...(turn.calls ?? []).flatMap((call) => call.runs ?? [])];
   return h("article.said", { class: asking ? "asking" : "", "aria-label": "Answer" },
-    (turn.calls ?? []).map(shownCall),
+    (turn.calls ?? []).flatMap((call) => [shownCall(call), curves(call)]),
     h("div.prose", {}, markdown(turn.text, linker(runs))),
     turn.failed && h("p.bad", { role: "alert" }, turn.failed),
     !asking && h("footer", {},
@@ -172,12 +173,14 @@ function approval(wanted, turn, element) {
     const { conversation, id, name, arguments: given } = wanted;
     answer({ ...whom(), approval: { conversation, id, name, arguments: given, approved } }, turn);
   };
-  const yes = h("button.primary", { type: "button", onclick: () => say(true) }, "Do it");
-  requestAnimationFrame(() => { toEnd(); yes.focus(); });
-  return h("section.approval", { "aria-label": "A change that waits for you" },
+  const card = h("section.approval", { "aria-label": "A change that waits for you", tabindex: -1 },
     h("p", {}, h("strong", {}, wanted.name), " ", wanted.about),
     h("pre", { tabindex: 0, "aria-label": "What exactly" }, JSON.stringify(wanted.arguments, null, 2)),
-    h("div.actions", {}, yes, h("button", { type: "button", onclick: () => say(false) }, "Do not")));
+    h("div.actions", {},
+      h("button.primary", { type: "button", onclick: () => say(true) }, "Do it"),
+      h("button", { type: "button", onclick: () => say(false) }, "Do not")));
+  requestAnimationFrame(() => { toEnd(); card.focus(); }); // no button: an Enter meant for something else says nothing
+  return card;
 }
 
 /** @param {boolean} now */
@@ -226,7 +229,7 @@ the("#settings").addEventListener("click", () => {
   how.hidden = !how.hidden;
   the("#settings").setAttribute("aria-expanded", String(!how.hidden));
 });
-the("#anew").addEventListener("click", () => { turns = []; remember(turns); showAll(); question.focus(); });
+the("#anew").addEventListener("click", () => { turns = []; remember(turns); forgetCurves(); showAll(); question.focus(); });
 the("#stop").addEventListener("click", () => working?.abort());
 the("#ask").addEventListener("submit", (/** @type {Event} */ event) => {
   event.preventDefault();
