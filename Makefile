@@ -20,7 +20,7 @@ types: $(READY) $(TSC)
 	$(BIN)/mypy
 	$(TSC) -p jsconfig.json
 
-tests: $(READY) strace chromium
+tests: $(READY) $(TSC) strace chromium
 	$(BIN)/pytest
 
 bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md and the README's figures

@@ -15,12 +15,14 @@ export function runUrl(id, tab = "") {
 }
 
 export class ApiError extends Error {
-  /** @param {number} status @param {{code?: string, message?: string, hint?: string}} about */
+  /** @param {number} status @param {{code?: string, message?: string, hint?: string, at?: number, why?: string}} about */
   constructor(status, about) {
     super(about.message || `the server answered ${status}`);
     this.status = status;
     this.code = about.code ?? "";
     this.hint = about.hint ?? "";
+    this.at = about.at;
+    this.why = about.why ?? this.message;
   }
 
   /** The message and the hint in one line. */
@@ -65,6 +67,13 @@ export async function get(path, query, signal) {
 /** Ask something to be done. @param {string} path @param {any} [body] @param {AbortSignal} [signal] @returns {Promise<any>} */
 export async function post(path, body = {}, signal) {
   return (await send("POST", url(path), body, signal)).json();
+}
+
+/** Ask something to be done although the page may be left. @param {string} path @param {any} body */
+export async function postAtLast(path, body) {
+  const options = { method: "POST", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(url(path), options);
+  if (!answer.ok) throw await problem(answer);
 }
 
 /** @param {string} path @param {Record<string, any>} [query] @returns {Promise<any>} */

@@ -33,7 +33,7 @@ export function setStyle(element, style) {
 
 /** @param {Node} parent @param {(Child | Child[])[]} children */
 function append(parent, children) {
-  for (const child of children.flat()) {
+  for (const child of /** @type {Child[]} */ (children.flat(Infinity))) {
     if (child === null || child === undefined || child === false) continue;
     parent.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
   }
