@@ -23,6 +23,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from PIL import Image
 from tests.agents.mcp_clients import CHACHAML, MODES, over_http, over_stdio, run, until
+from tests.postgres import fresh_url
 from tests.served import Served, served
 
 import chachaml as ml
@@ -138,6 +139,24 @@ def test_a_remote_store_is_as_good_as_a_file(server: Served) -> None:
 
     run(work())
     assert ml.run(newest()).note == "# Mine"
+
+
+def test_postgres_is_as_good_as_a_file() -> None:
+    url = fresh_url()
+    where = ml.connect(url)
+    with ml.start_run("iris", name="kept elsewhere") as one:
+        ml.log_metric("loss", 0.5)
+    ml.flush()
+
+    async def work() -> None:
+        async with over_stdio(url) as client:
+            (found,) = (await data(client, "list_runs"))["runs"]
+            assert (found["name"], found["metrics"]) == ("kept elsewhere", {"loss": 0.5})
+            assert (await data(client, "add_tag", run_id=one.id, key="k", value="v"))["k"] == "v"
+
+    run(work())
+    assert ml.get_tags(one.id)["k"] == "v"
+    where.close()
 
 
 # what a model may never do by itself --------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from mcp import Client
+from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from tests.agents.mcp_clients import over_http, over_stdio, run
 from tests.served import SESSION, Served, served
@@ -213,6 +215,19 @@ def test_a_revoked_token_ends_it_at_once(team: Team) -> None:
                 await client.call_tool("list_runs", {})
             shown = {"Authorization": f"Bearer {token}", **TAKES}
             assert httpx.post(f"{team.server.url}/mcp", json=ASK, headers=shown).status_code == 401
+
+    run(work())
+
+
+def test_a_stream_ends_when_its_token_does(team: Team) -> None:
+    token, uri = team.add("ada", "reader"), f"chachaml://run/{ml.runs()[0].id}"
+
+    async def work() -> None:
+        async with over_http(team.server.url, token) as client:
+            async with client.listen(resource_subscriptions=[uri]) as events:
+                team.tell(TokenRevoked(2, "root", team.ids["ada"]))
+                with pytest.raises((MCPError, StopAsyncIteration, SubscriptionLost)):
+                    await asyncio.wait_for(anext(events), 20)
 
     run(work())
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
+import anyio
 import mcp_types as types
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ServerEvent
 from mcp.shared.exceptions import MCPError
@@ -19,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 from chachaml.connection import connection
 from chachaml.core.errors import ChachamlError
 from chachaml.ops import OPERATIONS
+from chachaml.store.protocol import Store
 from chachaml.surfaces.mcp.hosting import Context, Host
 from chachaml.surfaces.mcp.resources import Address, address
 
@@ -45,6 +47,9 @@ class Subscriptions:
         self._sessions: dict[_Listener, Context] = {}
         self._wanted: Counter[str] = Counter()
         self._reader: asyncio.Task[None] | None = None
+        self._cursor = 0
+        self._moves: dict[str, int] = {}
+        """Up to where the store's changes are read, and the newest move of each model that is watched."""
 
     # who listens ----------------------------------------------------------------------------------
 
@@ -56,8 +61,8 @@ class Subscriptions:
         if (id(link), uri) not in self._sessions:
             if len(self._sessions) >= _MOST:
                 raise MCPError(types.INTERNAL_ERROR, "there are too many subscriptions")
+            await self._add([uri])
             self._sessions[id(link), uri] = context
-            self._add([uri])
             link.exit_stack.callback(self._drop, (id(link), uri))
         return types.EmptyResult()
 
@@ -73,11 +78,22 @@ class Subscriptions:
         wanted = asked.notifications.resource_subscriptions or []
         for uri in wanted:
             await self._check(context, uri)
-        self._add(wanted)
+        await self._add(wanted)
         try:
-            return await self._streams(context, asked)
+            async with anyio.create_task_group() as together:
+                together.start_soon(self._while_allowed, context, together.cancel_scope)
+                result = await self._streams(context, asked)
+                together.cancel_scope.cancel()
+                return result
         finally:
             self._remove(wanted)
+        raise MCPError(types.INVALID_REQUEST, "you may not listen any more")
+
+    async def _while_allowed(self, context: Context, scope: anyio.CancelScope) -> None:
+        """End a stream whose listener may not read any more."""
+        while self._host.still(context):
+            await anyio.sleep(_EVERY)
+        scope.cancel()
 
     def close(self) -> None:
         """End all streams, saying so."""
@@ -91,9 +107,12 @@ class Subscriptions:
         except ChachamlError as error:
             raise MCPError(types.INVALID_PARAMS, error.message[:1_000]) from None
 
-    def _add(self, uris: Iterable[str]) -> None:
+    async def _add(self, uris: Sequence[str]) -> None:
+        """Watch some addresses: whatever changes from now on is told."""
+        begin = await self._host.watch(partial(_stand, uris, self._moves))
         self._wanted.update(uris)
         if self._wanted and (self._reader is None or self._reader.done()):
+            self._cursor = begin
             self._reader = asyncio.get_running_loop().create_task(self._read())
 
     def _remove(self, uris: Iterable[str]) -> None:
@@ -107,15 +126,15 @@ class Subscriptions:
     # what changes ---------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        cursor: int | None = None
-        models: dict[str, int] = {}
         while self._wanted:
             with suppress(ChachamlError):  # the store is in trouble, of which others tell
-                changed = await self._host.watch(partial(_changes, cursor, tuple(self._wanted), models))
-                cursor = changed.cursor
+                wanted = tuple(self._wanted)
+                changed = await self._host.watch(partial(_changes, self._cursor, wanted, self._moves))
+                self._cursor = changed.cursor
                 for uri in changed.uris:
                     await self._tell(uri)
             await asyncio.sleep(_EVERY)
+        self._moves.clear()
 
     async def _tell(self, uri: str) -> None:
         event: ServerEvent = ResourceUpdated(uri)
@@ -143,23 +162,32 @@ def _exists(where: Address) -> None:
         OPERATIONS["get_model"].run({"model_name": where.name})
 
 
-def _changes(cursor: int | None, uris: Iterable[str], models: dict[str, int]) -> _Changed:
-    """Return what changed behind a cursor; `models` keeps the newest move of each model between calls."""
+def _stand(uris: Iterable[str], moves: dict[str, int]) -> int:
+    """Return up to where the store has changed, having noted how models among some addresses stand."""
+    store = connection().ready()
+    for where in map(address, uris):
+        if where.kind == "model":
+            moves.setdefault(where.name, _newest_move(store, where.name))
+    return store.newest_change()
+
+
+def _newest_move(store: Store, model: str) -> int:
+    return next((move.no for move in store.moves(model, limit=1)), 0)
+
+
+def _changes(cursor: int, uris: Iterable[str], moves: dict[str, int]) -> _Changed:
+    """Return which of some addresses changed behind a cursor, noting how models stand now."""
     store = connection().ready()
     wanted = {uri: address(uri) for uri in uris}
-    moved = set()
-    for name in {where.name for where in wanted.values() if where.kind == "model"}:
-        newest = next((move.no for move in store.moves(name, limit=1)), 0)
-        if models.setdefault(name, newest) != newest:
-            moved.add(name)
-        models[name] = newest
-    if cursor is None:
-        return _Changed(store.newest_change(), ())
+    known = dict(moves)  # others may come meanwhile
+    newest = {name: _newest_move(store, name) for name in known}
+    moved = {name for name, no in newest.items() if no != known[name]}
+    moves.update(newest)
     feed = store.changes_since(cursor)
     runs = {run for row in feed.rows for run in row.runs}
     homes = {row.experiment for row in store.bare_runs(list(runs)).values()} if runs else set()
-    touched = {
-        "run": lambda name: any(run == name or run.endswith(name) or run.startswith(name) for run in runs),
+    touched: dict[str, Callable[[str], bool]] = {
+        "run": lambda name: any(run.startswith(name) or run.endswith(name) for run in runs),
         "experiment": homes.__contains__,
         "model": moved.__contains__,
     }
