@@ -101,6 +101,9 @@ if TYPE_CHECKING:
     )
     from chachaml.moving.importing import import_runs
     from chachaml.moving.migrating import migrate
+    from chachaml.moving.mlruns import export_mlflow
+    from chachaml.moving.page import export_html
+    from chachaml.moving.parquet import export_parquet
     from chachaml.moving.watching import watch_tensorboard
     from chachaml.pipelines.api import (
         pipeline,
@@ -160,6 +163,9 @@ _HOMES = {
     ),
     "chachaml.moving.importing": ("import_runs",),
     "chachaml.moving.migrating": ("migrate",),
+    "chachaml.moving.mlruns": ("export_mlflow",),
+    "chachaml.moving.page": ("export_html",),
+    "chachaml.moving.parquet": ("export_parquet",),
     "chachaml.moving.watching": ("watch_tensorboard",),
     "chachaml.pipelines.api": ("pipeline",),
     "chachaml.pipelines.steps": ("step",),
@@ -307,6 +313,9 @@ __all__ = [
     "errors",
     "experiment",
     "experiments",
+    "export_html",
+    "export_mlflow",
+    "export_parquet",
     "export_runs",
     "flush",
     "get_tags",

@@ -19,6 +19,7 @@ from chachaml.results import Runs
 from chachaml.surfaces import output
 from chachaml.surfaces.commands import cli, complete_run, examples, reads
 from chachaml.surfaces.generating import command, parameters
+from chachaml.surfaces.moving import progressing, tell_moved
 
 __all__: list[str] = []
 
@@ -184,18 +185,34 @@ def plot(
     epilog=examples(
         "chachaml export runs.csv",
         "chachaml export runs.parquet --filter 'metrics.acc > 0.9'",
+        "chachaml export report.html --experiment digits",
+        "chachaml export everything --format folder",
         "chachaml export -",
     )
 )
 @click.argument("path", default="-")
 @parameters(runs.export_runs, options=("filter", "experiment"))
 @click.option(
-    "--format", "kind", type=click.Choice(["csv", "jsonl", "parquet"]), help="Default: by suffix; csv."
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl", "parquet", "html", "folder", "mlflow"]),
+    help="Default: by suffix; csv.",
 )
 @reads
 def export(path: str, filter: str | None, experiment: str | None, kind: str | None, as_json: bool) -> None:
-    """Write all runs that match to PATH, or as CSV to standard output; there is no limit."""
-    if as_json:
+    """Write all runs that match to PATH, or as CSV to standard output; there is no limit.
+
+    csv, jsonl and parquet are tables with a row for each run. html is one page of the newest 50, which opens
+    anywhere. folder is everything, points and artifacts too, as Parquet and plain files; mlflow a folder that
+    MLflow reads.
+    """
+    whole = {"folder": ml.export_parquet, "mlflow": ml.export_mlflow}
+    if kind in whole:
+        with progressing() as progress:
+            tell_moved(whole[kind](path, filter=filter, experiment=experiment, progress=progress), as_json)
+    elif kind == "html" or (kind is None and path.endswith((".html", ".htm"))):
+        click.echo(ml.export_html(path, filter=filter, experiment=experiment))
+    elif as_json:
         output.print_json(runs.export_runs(filter, experiment))
     elif path == "-":
         if kind == "parquet":
