@@ -26,6 +26,7 @@ SUBJECTS = (
     "artifacts",
     "models",
     "serving",
+    "pages",
     "agents",
 )
 SERVERS = ("FastTrackML",)

@@ -20,7 +20,7 @@ from benchmarks.processes import Bench, Result, WorkFailed, environment
 from benchmarks.report import Section, Table, Target, engineering
 from benchmarks.worker import barrier
 
-__all__ = ["client", "measure", "prepare", "read"]
+__all__ = ["client", "measure", "prepare", "read", "running_server"]
 
 CLIENTS, SECONDS = 8, 5.0
 BATCH = 1_000
@@ -81,7 +81,7 @@ def _targets(rates: dict[str, dict[str, float]]) -> list[Target]:
 
 
 def _writing(bench: Bench, folder: Path, tool: str) -> dict[str, float]:
-    with _server(bench, folder, tool) as (port, started, pid):
+    with running_server(bench, folder, tool) as (port, started, pid):
         idle = _memory(pid)
         single = _race(bench, folder, tool, port, 1)
         batch = _race(bench, folder, tool, port, BATCH)
@@ -191,7 +191,7 @@ def _requests(kind: str, run: str, size: int) -> Iterator[tuple[str, str, dict[s
 
 
 @contextmanager
-def _server(bench: Bench, folder: Path, tool: str) -> Iterator[tuple[int, float, int]]:
+def running_server(bench: Bench, folder: Path, tool: str) -> Iterator[tuple[int, float, int]]:
     """Run a server in a folder; give its port, the seconds to its first answer, and its process."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -277,7 +277,7 @@ def _reading(bench: Bench, section: Section) -> None:
     found: dict[str, list[float]] = {}
     with bench.reporting("chachaml", "serving pages"), bench.folder() as folder:
         run = bench.work(folder, "serving.prepare", runs=runs, points=points)["run"]
-        with _server(bench, folder, "chachaml") as (port, _, _):
+        with running_server(bench, folder, "chachaml") as (port, _, _):
             found = bench.work(folder, "serving.read", port=port, run=run)
     rows = [[what, *map(engineering, figures)] for what, figures in found.items()]
     section.tables.append(Table([f"reading from {runs:,} runs, ms", "p50", "p95"], rows))

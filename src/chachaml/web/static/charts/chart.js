@@ -308,7 +308,7 @@ export class Chart {
     setFocus(marked);
     const rows = near.slice(0, ROWS).sort((one, other) => other.value - one.value || Number(Number.isNaN(one.value)) - Number(Number.isNaN(other.value)));
     const box = this.plot.over.getBoundingClientRect();
-    showTooltip({ x: box.left + left, y: box.top + top }, placeName(this.style.x, near[0].x), rows.map((row) => ({
+    showTooltip(this.frame.closest("dialog") ?? document.body, { x: box.left + left, y: box.top + top }, placeName(this.style.x, near[0].x), rows.map((row) => ({
       name: this.names.get(row.run) ?? row.run,
       colour: colourOf(row.run),
       value: row.text,

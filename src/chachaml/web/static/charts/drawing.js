@@ -22,6 +22,8 @@ import { smoothed } from "./transform.js";
  */
 
 const FAR = 1e5;
+/** Where a logarithmic axis has what is not above 0: far below, and no line goes there. */
+const NOWHERE = 2 * FAR;
 const SPIKE = 3;
 const ROOM_OF_A_POINT = 9;
 
@@ -35,7 +37,7 @@ function scale(range, log, start, length) {
   const low = turned(range[0]);
   const factor = length / (turned(range[1]) - low);
   return (value) => {
-    if (log && value <= 0) return start - Math.sign(length) * FAR;
+    if (log && value <= 0) return -Math.sign(length) * NOWHERE;
     const pixel = start + (turned(value) - low) * factor;
     return pixel > FAR ? FAR : pixel < -FAR ? -FAR : pixel;
   };
@@ -88,9 +90,10 @@ function lineOf(x, values, start, end, toX, toY) {
   let pen = false;
   for (let at = start; at < end; at++) {
     const value = values[at];
-    if (value !== value) pen = false;
-    else if (pen) path.lineTo(toX(x[at]), toY(value));
-    else { path.moveTo(toX(x[at]), toY(value)); pen = true; }
+    const py = toY(value);
+    if (value !== value || py === NOWHERE) pen = false;
+    else if (pen) path.lineTo(toX(x[at]), py);
+    else { path.moveTo(toX(x[at]), py); pen = true; }
   }
   return path;
 }
@@ -150,8 +153,8 @@ function drawPoints({ ctx, ratio }, curve, start, end, toX, toY, thickness) {
   const path = new Path2D();
   for (let at = start; at < end; at++) {
     const value = curve.mean[at];
-    if (value !== value) continue;
     const [px, py] = [toX(curve.x[at]), toY(value)];
+    if (value !== value || py === NOWHERE) continue;
     path.moveTo(px, py);
     path.arc(px, py, (1 + thickness) * ratio, 0, 7);
   }

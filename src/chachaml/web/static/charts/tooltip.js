@@ -9,11 +9,12 @@ let made = null;
 
 /**
  * Show values beside the pointer.
+ * @param {Element} place What lies over it lies over the page too: the open dialog, or the body.
  * @param {{x: number, y: number}} pointer In the window. @param {string} title @param {Row[]} rows @param {string} more What is left out, in words.
  */
-export function showTooltip(pointer, title, rows, more) {
-  const tip = made ?? document.body.appendChild(h("div.chart-tip"));
-  made = tip;
+export function showTooltip(place, pointer, title, rows, more) {
+  const tip = made ??= h("div.chart-tip");
+  if (tip.parentNode !== place) place.append(tip);
   fill(tip, h("div.chart-tip-x", {}, title), h("table", {}, rows.map((row) => h("tr", { class: row.marked ? "on" : "" },
     h("td", {}, h("i.dot", { style: { background: row.colour } })),
     h("td.cut", {}, row.name),

@@ -90,7 +90,6 @@ export class Workspace {
   /** Draw groups instead of runs, or with null runs again. @param {Map<string, string> | null} groups The group of each run. */
   setGroups(groups) {
     this.groups = groups;
-    for (const group of groups?.values() ?? []) this.names.set(group, group);
     this.restyle();
   }
 
