@@ -22,7 +22,7 @@ def test_the_palette_goes_to_pages_and_runs(page: Page, server: Served) -> None:
     ]
     page.goto("/runs")
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox").fill("night")
+    page.get_by_role("combobox", name="Go to or do").fill("night")
     page.get_by_role("option", name="night shift").click()
     page.wait_for_url(f"**/runs/{run}")
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 TRAINING = """
@@ -236,8 +237,31 @@ def test_without_scikit_learn_the_demo_says_what_to_install(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def demo_in_browser(folder: Path) -> tuple[str, str]:
+    """Return what the demo prints, and the page that it opens in the browser."""
+    opened, browser = folder / "opened", folder / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    environment = {**os.environ, "BROWSER": f"{browser} %s"}
+    command = [sys.executable, "-m", "chachaml", "demo", "--dir", "here", "--ui"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not opened.exists():
+            assert process.poll() is None, "".join(lines)
+            if not any("is served at" in line for line in lines):
+                lines.append(process.stdout.readline())
+        page = httpx.get(opened.read_text(), follow_redirects=True).text
+        process.terminate()
+    assert process.returncode == 0
+    return "".join(lines), page
+
+
 def test_the_demo_trains_and_shows_its_runs(tmp_path: Path) -> None:
-    text = chachaml(tmp_path, "demo", "--dir", "here")
+    text, page = demo_in_browser(tmp_path)
+    assert "numpy net" in page
     assert "10 runs with" in text
     assert "val/loss (log)" in text
     assert "Best: " in text

@@ -88,6 +88,7 @@ def show_best(store: Path, paint: Paint) -> None:
     print(
         f"{paint('Next, in the shell:', 'strong')}\n"
         f"  export CHACHAML_STORE={place}\n"
+        f"  {command} ui\n"
         f"  {command} show {best.short_id}\n"
         f"  {command} plot {best.short_id} val/accuracy\n"
         f"  {command} artifacts ls {best.short_id}\n"

@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -23,7 +23,7 @@ from chachaml.surfaces.commands import cli, examples
 if TYPE_CHECKING:
     from chachaml.surfaces.http.service import Options, Service
 
-__all__: list[str] = []
+__all__ = ["serve_here"]
 
 DEFAULT_PORT = 8080
 _PORTS = 20
@@ -63,17 +63,32 @@ def ui(
 
     Programs in any language may log to it; http://localhost:8080/api/docs shows how.
     """
+    asked = require_token or configuration.flag("require_token")
+    serve_here(
+        _connect(store or outer),
+        _port(wanted, port),
+        browser=browser,
+        require_token=asked,
+        agents_write=mcp_write,
+    )
+
+
+def serve_here(where: Connection, port: int | None, *, browser: bool, **options: Any) -> None:
+    """Serve a store to this machine until told to stop.
+
+    Args:
+        where: The store.
+        port: None for the usual one, or the next that is free.
+        browser: Whether to open the pages in a browser, signed in.
+        options: As of `chachaml.surfaces.http.service.Options`.
+    """
     from chachaml.surfaces.http.service import Options
     from chachaml.surfaces.http.serving import origins_of
 
-    where = _connect(store or outer)
-    sockets = _listen("localhost", _port(wanted, port))
+    sockets = _listen("localhost", port)
     number = sockets[0].getsockname()[1]
     session = new_token()
-    asked = require_token or configuration.flag("require_token")
-    options = Options(
-        origins_of("localhost", number), require_token=asked, session=session, agents_write=mcp_write
-    )
+    given = Options(origins_of("localhost", number), session=session, **options)
 
     def started(service: Service) -> None:
         address = f"http://localhost:{number}"
@@ -82,7 +97,7 @@ def ui(
             webbrowser.open(address + service.one_time_link())
 
     with _session_left(number, session):
-        _serve(where, options, sockets, started)
+        _serve(where, given, sockets, started)
 
 
 @cli.command(

@@ -107,8 +107,11 @@ def completion(shell: str) -> None:
 
 @cli.command()
 @click.option("--dir", "folder", default="demo-output", show_default=True, type=click.Path(path_type=Path))
-def demo(folder: Path) -> None:
-    """Train real models, then show what was recorded.
+@click.option(
+    "--ui/--no-ui", default=None, help="Open the runs in a browser at the end. Default: in a terminal."
+)
+def demo(folder: Path, ui: bool | None) -> None:
+    """Train real models, then show what was recorded, here and in a browser.
 
     Trains scikit-learn models on handwritten digits and a neural net written in numpy; takes
     about ten seconds and needs scikit-learn: pip install 'chachaml[sklearn]'.
@@ -116,3 +119,8 @@ def demo(folder: Path) -> None:
     from chachaml.demos import show_demo
 
     show_demo(folder, output.width(), output.paint_for(sys.stdout))
+    if sys.stdin.isatty() and sys.stdout.isatty() if ui is None else ui:
+        from chachaml.surfaces.serving import serve_here
+
+        click.echo()
+        serve_here(ml.connect(folder / "chachaml.db"), None, browser=True)
