@@ -48,6 +48,8 @@ __all__ = [
     "AlertCheck",
     "AlertEvent",
     "Delivery",
+    "Preview",
+    "WouldFire",
     "alert",
     "alert_history",
     "alerts",
@@ -55,8 +57,10 @@ __all__ = [
     "deactivate_alert",
     "delete_alert",
     "mute_alert",
+    "preview_alert",
     "reactivate_alert",
     "set_alert",
+    "try_alert",
 ]
 
 
@@ -155,6 +159,25 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
         return event_text(self)
 
 
+class WouldFire(msgspec.Struct, frozen=True):
+    """A run for which an alert would have fired: ``still`` tells whether it is so at the end of the run."""
+
+    run: str
+    name: str
+    started: datetime
+    value: float | None
+    text: str
+    still: bool
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What an alert would have done: what it waits for, how many runs were looked at, and its fires."""
+
+    condition: str
+    runs: int
+    fires: tuple[WouldFire, ...]
+
+
 class AlertCheck(Shown, Sequence[AlertEvent]):
     """How checking went; iterates over what fired.
 
@@ -214,6 +237,7 @@ def set_alert(
     cooldown: float = 0.0,
     notify_resolved: bool = False,
     level: str = "warning",
+    keep_urls: bool = False,
 ) -> Alert:
     """Set an alert; one of that name is replaced.
 
@@ -243,24 +267,24 @@ def set_alert(
         cooldown: Seconds after it fired in which it does not fire for another run.
         notify_resolved: Tell also when it is no longer so.
         level: "info", "warning" or "error".
+        keep_urls: Go on telling those whom the alert of that name tells now, as before.
 
     Raises:
         BadValue: Not exactly one thing to wait for, or a value or URL that cannot be.
         BadQuery: A filter that makes no sense.
+        NotFound: There is no alert whose URLs could be kept.
     """
     rule = _rule(
-        given={
-            "threshold": threshold,
-            "odd": nan or None,
-            "plateau": no_improvement,
-            "status": status,
-            "silent": silent_minutes,
-            "filter": filter,
-        },
         metric=metric or metric_key,
         op=op,
+        threshold=threshold,
         of=of,
+        nan=nan,
+        no_improvement=no_improvement,
         direction=direction,
+        status=status,
+        silent_minutes=silent_minutes,
+        filter=filter,
     )
     rule = msgspec.structs.replace(
         rule,
@@ -273,14 +297,36 @@ def set_alert(
         raise BadValue("an alert needs a name")
     targets = _targets([webhook_url, *urls] if webhook_url else list(urls))
     kind = _one_of("form", form, ("auto", "slack", "json"))
-    _apply(
-        AlertSet(_now(), name, current_user(), rule, targets, kind, as_text("secret", secret)), create=True
-    )
+    signed = as_text("secret", secret)
+    if keep_urls:
+        now = _row(name)
+        targets, kind, signed = now.targets, now.form, now.secret
+    _apply(AlertSet(_now(), name, current_user(), rule, targets, kind, signed), create=True)
     return _find(name)
 
 
-def _rule(given: dict[str, Any], metric: str | None, op: str, of: str, direction: str) -> AlertRule:
+def _rule(
+    *,
+    metric: str | None = None,
+    op: str = ">",
+    threshold: float | None = None,
+    of: str = "last",
+    nan: bool = False,
+    no_improvement: int | None = None,
+    direction: str = "min",
+    status: str | Sequence[str] | None = None,
+    silent_minutes: float | None = None,
+    filter: str | None = None,
+) -> AlertRule:
     """Return what to wait for, of all that could be."""
+    given: dict[str, Any] = {
+        "threshold": threshold,
+        "odd": nan or None,
+        "plateau": no_improvement,
+        "status": status,
+        "silent": silent_minutes,
+        "filter": filter,
+    }
     said = {kind: value for kind, value in given.items() if value is not None}
     if len(said) != 1:
         what = "one thing to wait for" if not said else f"one thing to wait for, not {' and '.join(said)}"
@@ -426,6 +472,12 @@ def _find(name: str) -> Alert:
     raise NotFound(f"there is no alert {name!r}", f"there are: {known}")
 
 
+def _row(name: str) -> AlertRow:
+    """Return an alert as the store keeps it, with its secrets where one may know them."""
+    _find(name)
+    return next(row for row in connection().ready().alerts() if row.name == name)
+
+
 def alert_history(
     name: str | None = None, *, run: AnyRun | None = None, limit: int = 100
 ) -> Lines[AlertEvent]:
@@ -437,6 +489,29 @@ def alert_history(
     store = connection().ready()
     which = None if run is None else resolve(store, id_of(run)).id
     return Lines(map(AlertEvent.from_row, store.events(name, which, limit)))
+
+
+def preview_alert(*, experiment: str | None = None, runs: int = 200, **waits: Any) -> Preview:
+    """Return for which of the newest runs an alert would have fired; nothing is set, and nobody is told.
+
+    Args:
+        experiment: Only runs of this experiment.
+        runs: Look at so many, those of them that have the metric.
+        waits: What it would wait for, as `set_alert` takes it: metric, op, threshold and so on.
+
+    Raises:
+        BadValue: Not exactly one thing to wait for, or a value that cannot be.
+    """
+    from chachaml.alerting.judging import rehearse
+    from chachaml.display import condition_text
+
+    rule = msgspec.structs.replace(_rule(**waits), experiment=experiment)
+    looked_at, fires = rehearse(connection().ready(), rule, runs, _now())
+    found = [
+        WouldFire(row.id, row.name, to_datetime(row.started), how.value, how.text, still)
+        for row, how, still in fires
+    ]
+    return Preview(condition_text(rule), looked_at, tuple(found))
 
 
 # checking and telling -----------------------------------------------------------------------------
@@ -460,6 +535,28 @@ def check_alerts() -> AlertCheck:
         skipped=found.skipped,
         delivered=told.delivered,
         failed=told.failed,
+    )
+
+
+def try_alert(name: str) -> Lines[Delivery]:
+    """Tell those whom an alert tells that this is a test, and return how each delivery went; none is kept.
+
+    Raises:
+        NotFound: No such alert.
+        BadValue: It tells nobody.
+    """
+    from chachaml.alerting.delivery import send
+
+    row = _row(name)
+    if not row.targets:
+        raise BadValue(f"alert {name!r} tells nobody", "set it with webhook_url=")
+    text = f"This is a test, asked for by {current_user()}."
+    about = ("", _now(), name, text, row.rule.level, None, False, row.form, row.secret)
+    event = EventRow(0, new_id(), name, *about)
+    answers = [(target, send(event, target)) for target in row.targets]
+    return Lines(
+        Delivery(masked(target), "delivered" if one.ok else "failed", 1, one.outcome)
+        for target, one in answers
     )
 
 

@@ -102,6 +102,35 @@ def test_row_57_a_threshold_fires_for_its_experiment_only() -> None:
     assert event.text.startswith("accuracy = 0.85 < 0.9 in run ")
 
 
+def test_a_preview_says_what_would_have_fired_and_tells_nobody() -> None:
+    for values in ((0.5, 0.95), (0.8, 0.7), (0.95,)):
+        with ml.start_run("iris"):
+            for value in values:
+                ml.log_metric("accuracy", value)
+    logged("wine", accuracy=0.1)
+    found = alerts.preview_alert(experiment="iris", metric="accuracy", op="<", threshold=0.9)
+    assert (found.condition, found.runs) == ("accuracy < 0.9", 3)
+    assert [(one.value, one.still) for one in found.fires] == [(0.7, True), (0.5, False)]
+    with pytest.raises(BadValue, match="which metric"):
+        alerts.preview_alert(threshold=0.9)
+    assert not alerts.alerts(inactive=True)
+
+
+def test_a_delivery_is_tried_without_a_trace(receiver: Receiver) -> None:
+    alerts.set_alert("loud", status="failed", webhook_url=receiver.url, secret="whisper")
+    (way,) = alerts.try_alert("loud")
+    assert (way.status, way.outcome) == ("delivered", "HTTP 200")
+    (body,) = receiver.bodies()
+    assert "This is a test" in body["text"]
+    assert not alerts.alert_history()
+    alerts.set_alert("loud", status="crashed", keep_urls=True)
+    alerts.try_alert("loud")
+    assert len(receiver.got) == 2, "it goes on telling those that it told"
+    alerts.set_alert("quiet", status="failed")
+    with pytest.raises(BadValue, match="tells nobody"):
+        alerts.try_alert("quiet")
+
+
 @pytest.mark.parametrize(
     ("op", "fires"), [(">", False), (">=", True), ("<", False), ("<=", True), ("=", True)]
 )

@@ -31,6 +31,7 @@ for lr in (0.1, 0.01):
         ml.registry.register_model("m", "notes/a.md", stage="production")
 ml.registry.set_alias("m", "best", 2)
 ml.alerts.set_alert("odd", metric="loss", nan=True)
+ml.alerts.set_alert("tells", status="failed", webhook_url="https://hooks.example.invalid/x")
 ml.alerts.check_alerts()
 ml.pipeline.run("chain", [("load", lambda: [1]), ("fit", lambda ctx: ctx.prev_result)], params={"k": 1})
 ml.add_tag(ml.runs(experiment="iris")[0].id, "seen", "yes")
@@ -98,7 +99,14 @@ CASES: list[Case] = [
         {"name": "new", "metric": "loss", "op": "<", "threshold": 0.5, "cooldown": 60},
         ["alerts", "set", "new", "--metric", "loss", "--op", "<", "--threshold", "0.5", "--cooldown", "60"],
     ),
+    ("set_alert", {"name": "odd", "metric": "loss", "nan": True, "keep_urls": True}, []),
+    (
+        "preview_alert",
+        {"metric": "loss", "op": "<", "threshold": 50},
+        ["alerts", "preview", "--metric", "loss", "--op", "<", "--threshold", "50"],
+    ),
     ("check_alerts", {}, ["alerts", "check"]),
+    ("try_alert", {"name": "tells"}, ["alerts", "try", "tells"]),
     ("get_alert_history", {"name": "odd"}, ["alerts", "history", "odd"]),
     ("switch_alert", {"name": "odd", "state": "off"}, ["alerts", "switch", "odd", "off"]),
     ("mute_alert", {"name": "odd", "minutes": 0}, ["alerts", "mute", "odd", "--minutes", "0"]),

@@ -43,6 +43,7 @@ LEFT_OUT: Mapping[str, str] = {
     "page_runs": "list_runs says the same, page by page",
     "list_facets": "list_keys and get_importance say what a model needs of it",
     "get_curves": "describe_series and get_series say more of a metric",
+    "try_alert": "it sends messages to people",
     "check_alerts": "it sends messages to people; the server does so by itself",
 }
 """Operations that are no tools, and why."""
@@ -120,6 +121,7 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("list_pipelines", "read", {"defaults": {"limit": 20}}),
     ("get_pipeline", "read", {}),
     ("list_alerts", "read", {}),
+    ("preview_alert", "read", {}),
     ("get_alert_history", "read", {"defaults": {"limit": 20}}),
     ("add_tag", "annotate", {}),
     ("set_note", "annotate", {}),
@@ -135,7 +137,7 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("set_model_alias", "write", {}),
     ("delete_model_alias", "write", {}),
     ("describe_model", "write", {}),
-    ("set_alert", "write", {"without": ("webhook_url", "secret"), "before": _keeps_targets}),
+    ("set_alert", "write", {"without": ("webhook_url", "secret", "keep_urls"), "before": _keeps_targets}),
     ("switch_alert", "write", {}),
     ("mute_alert", "write", {}),
     ("delete_runs", "delete", {}),

@@ -7,13 +7,15 @@ import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from chachaml.core.changes import AlertRule
 from chachaml.core.model import AlertRow, RunQuery, RunRow, Summary
 from chachaml.core.query import And, Compare, Expression, Field, In, IsNull, Not, Or, matches, parse
 from chachaml.display import duration, number
 from chachaml.store.protocol import Store
 
-__all__ = ["Verdict", "candidates", "concerns", "judge"]
+__all__ = ["Verdict", "candidates", "concerns", "judge", "rehearse"]
 
 _OPS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq}
 
@@ -107,6 +109,32 @@ def candidates(store: Store, alert: AlertRow) -> list[RunRow]:
             conditions.append(In(Field("attribute", "status"), rule.statuses))
         found |= {row.id: row for row in store.find_runs(_query(rule.experiment, conditions, _MOST)).runs}
     return sorted(found.values(), key=lambda row: (row.started, row.id))
+
+
+def rehearse(
+    store: Store, rule: AlertRule, most: int, now: int
+) -> tuple[int, list[tuple[RunRow, Verdict, bool]]]:
+    """Return how many runs were looked at, and those in which it is or was so, the newest first.
+
+    What a rule says of the last value of a metric is judged while a run logs, so it may have been so for
+    a while; the flag tells whether it is so at the end.
+    """
+    conditions = [Not(IsNull(Field("metric", rule.metric)))] if rule.metric else []
+    rows = store.find_runs(_query(rule.experiment, conditions, most)).runs
+    found = []
+    for row in rows:
+        verdict = judge(rule, row, now)
+        if verdict.holds:
+            found.append((row, verdict, True))
+        elif (passing := judge(_at_any_time(rule), row, now)).holds:
+            found.append((row, passing, False))
+    return len(rows), found
+
+
+def _at_any_time(rule: AlertRule) -> AlertRule:
+    if rule.kind != "threshold" or rule.of != "last" or rule.op == "=":
+        return rule
+    return replace(rule, of="max" if rule.op.startswith(">") else "min")
 
 
 def _query(experiment: str | None, conditions: Iterable[Expression], limit: int) -> RunQuery:

@@ -17,8 +17,10 @@ __all__ = [
     "get_alert_history",
     "list_alerts",
     "mute_alert",
+    "preview_alert",
     "set_alert",
     "switch_alert",
+    "try_alert",
 ]
 
 RunStatus = Literal["running", "completed", "failed", "interrupted", "crashed"]
@@ -63,6 +65,7 @@ def set_alert(
     cooldown: float = 0.0,
     notify_resolved: bool = False,
     level: Literal["info", "warning", "error"] = "warning",
+    keep_urls: bool = False,
 ) -> alerts.Alert:
     """Set an alert; one of that name is replaced. It waits for one thing, and fires once for a run.
 
@@ -84,6 +87,7 @@ def set_alert(
         cooldown: Seconds after it fired in which it does not fire for another run.
         notify_resolved: Tell also when it is no longer so.
         level: How bad it is.
+        keep_urls: Go on telling those whom the alert of that name tells now.
     """
     return alerts.set_alert(
         name,
@@ -103,7 +107,65 @@ def set_alert(
         cooldown=cooldown,
         notify_resolved=notify_resolved,
         level=level,
+        keep_urls=keep_urls,
     )
+
+
+@operation("read")
+def preview_alert(
+    experiment: str | None = None,
+    metric: str | None = None,
+    op: Literal[">", ">=", "<", "<=", "="] = ">",
+    threshold: float | None = None,
+    of: Literal["last", "min", "max"] = "last",
+    nan: bool = False,
+    no_improvement: Annotated[int, Meta(ge=1)] | None = None,
+    direction: Literal["min", "max"] = "min",
+    status: RunStatus | None = None,
+    silent_minutes: float | None = None,
+    filter: str | None = None,
+    limit: Annotated[int, Meta(ge=1)] = 200,
+) -> alerts.Preview:
+    """Show for which of the newest runs an alert would have fired; nothing is set, and nobody is told.
+
+    Args:
+        experiment: Only runs of this experiment.
+        metric: The metric to watch.
+        op: How its value compares with the threshold.
+        threshold: What to compare with.
+        of: Which value of the metric.
+        nan: Whether the metric has a NaN or an infinity.
+        no_improvement: Whether the metric's best value is so many steps old.
+        direction: Which value is the best, for that.
+        status: Whether a run has this status.
+        silent_minutes: Whether a running run logs no metric for so long.
+        filter: Whether a run meets this, in the search language.
+        limit: Look at so many runs.
+    """
+    return alerts.preview_alert(
+        experiment=experiment,
+        runs=limit,
+        metric=metric,
+        op=op,
+        threshold=threshold,
+        of=of,
+        nan=nan,
+        no_improvement=no_improvement,
+        direction=direction,
+        status=status,
+        silent_minutes=silent_minutes,
+        filter=filter,
+    )
+
+
+@operation("write")
+def try_alert(name: str) -> tuple[alerts.Delivery, ...]:
+    """Tell those whom an alert tells that this is a test, and say how each delivery went.
+
+    Args:
+        name: The alert's name.
+    """
+    return alerts.try_alert(name)
 
 
 @operation("write")

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from chachaml.alerts import Preview
+from chachaml.core.ids import short
+from chachaml.display.words import count, safe
 from chachaml.ops import alerts
 from chachaml.results import Lines
 from chachaml.surfaces import output
@@ -23,6 +26,13 @@ def group() -> None:
 
 def _print_lines(found: Sequence[Any]) -> None:
     click.echo(Lines(found))
+
+
+def _print_preview(found: Preview) -> None:
+    click.echo(f"{found.condition}: {len(found.fires):,} of {count(found.runs, 'run')}")
+    for one in found.fires:
+        still = "" if one.still else ", for a while"
+        click.echo(f"{short(one.run)}  {safe(one.name)}  {safe(one.text)}{still}")
 
 
 def _print_checked(done: alerts.Checked) -> None:
@@ -48,6 +58,16 @@ chachaml alerts set accuracy-drop -e iris --metric accuracy --op "<" --threshold
 chachaml alerts set broken --metric loss --nan --level error
 chachaml alerts set failed --status failed --webhook-url https://hooks.slack.com/services/...""",
 )
+command(
+    group,
+    alerts.preview_alert,
+    "preview",
+    show=_print_preview,
+    epilog="""\
+chachaml alerts preview -e iris --metric accuracy --op "<" --threshold 0.9
+chachaml alerts preview --status failed""",
+)
+command(group, alerts.try_alert, "try", "name", show=_print_lines, epilog="chachaml alerts try accuracy-drop")
 command(group, alerts.check_alerts, "check", show=_print_checked, epilog="chachaml alerts check")
 command(
     group,

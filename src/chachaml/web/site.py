@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 from chachaml.web import (
+    alerts_page,
     chat_page,
     compare_page,
     curves,
@@ -16,6 +17,7 @@ from chachaml.web import (
     prose,
     run_page,
     runs_page,
+    search_page,
     static_files,
 )
 from chachaml.web.pages import framed
@@ -31,8 +33,10 @@ def routes() -> list[Route]:
         *run_page.routes(),
         *compare_page.routes(),
         *experiments_page.routes(),
+        *alerts_page.routes(),
         *models_page.routes(),
         *pipelines_page.routes(),
+        *search_page.routes(),
         *prose.routes(),
         *chat_page.routes(),
         *curves.routes(),

@@ -20,11 +20,11 @@ __all__ = ["PLACES", "Place", "description", "needs", "routes"]
 
 _NEEDS: dict[str, Permission] = {"read": "read", "write": "write", "destructive": "destroy"}
 
-_SLOW = ("query_sql", "export_runs", "check_alerts", "delete_runs", "read_artifact")
+_SLOW = ("query_sql", "export_runs", "check_alerts", "try_alert", "delete_runs", "read_artifact")
 
 _MOST_ROWS, _MOST_POINTS, _MOST_RUNS = 10_000, 100_000, 1_000
 
-_SECRET = ("set_alert", "switch_alert", "mute_alert", "delete_alert", "check_alerts")
+_SECRET = ("set_alert", "switch_alert", "mute_alert", "delete_alert", "check_alerts", "try_alert")
 """Operations that take secrets, or send something to somebody."""
 
 
@@ -109,6 +109,8 @@ PLACES = (
     Place("POST", "/api/alerts", "set_alert"),
     Place("POST", "/api/alerts/check", "check_alerts"),
     Place("GET", "/api/alert-history", "get_alert_history"),
+    Place("GET", "/api/alert-preview", "preview_alert"),
+    Place("POST", "/api/alerts/{name}/try", "try_alert"),
     Place("POST", "/api/alerts/{name}/switch", "switch_alert"),
     Place("POST", "/api/alerts/{name}/mute", "mute_alert"),
     Place("DELETE", "/api/alerts/{name}", "delete_alert"),
