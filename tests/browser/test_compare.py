@@ -53,6 +53,8 @@ def test_runs_stand_side_by_side(page: Page, ids: list[str]) -> None:
     assert row(page, "same") == ["1", "1", "1"]
     page.get_by_label("Find a key").fill("acc")
     expect(page.get_by_role("rowheader", name="lr", exact=True)).to_be_hidden()
+    page.locator("#charts").scroll_into_view_if_needed()
+    expect(page.locator(".chart-card[data-key=loss]")).to_be_visible()
     assert not faults(page)
     assert fits(page)
 
@@ -64,6 +66,7 @@ def test_another_baseline_and_fewer_runs(page: Page, ids: list[str]) -> None:
     assert row(page, "loss") == ["0.25", "0.5 ▲ 0.25", "0.75 ▲ 0.5"]
     page.get_by_role("link", name="Take one out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 runs compared")
+    page.wait_for_load_state()
     page.get_by_role("button", name="Add run").click()
     page.get_by_role("button", name="one iris").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("3 runs compared")

@@ -74,7 +74,7 @@ class Asked(msgspec.Struct, frozen=True):
     base: str
     everything: bool
     of: str
-    keys: str
+    find: str
     more: str
 
 
@@ -97,7 +97,7 @@ async def show(request: Request) -> Response:
         given.get("base", ""),
         given.get("all") == "1",
         of if of in ("last", "min", "max") else "last",
-        given.get("keys", ""),
+        given.get("find", ""),
         given.get("more", ""),
     )
     return await request.work(partial(_page, request, asked))
@@ -140,7 +140,7 @@ def _link(prefix: str, asked: Asked, **other: Any) -> str:
         "base": now.base,
         "all": "1" if now.everything else "",
         "of": "" if now.of == "last" else now.of,
-        "keys": now.keys,
+        "find": now.find,
         "more": now.more,
     }
     return f"{prefix}/compare?{urlencode({name: text for name, text in given.items() if text}, safe=',')}"
@@ -192,7 +192,7 @@ def _cut(group: Group, asked: Asked) -> Group:
     wanted = [
         row
         for row in group.rows
-        if (row.differs or asked.everything) and asked.keys.lower() in row.key.lower()
+        if (row.differs or asked.everything) and asked.find.lower() in row.key.lower()
     ]
     most = len(wanted) if asked.more == group.name else _MOST_ROWS
     return Group(group.name, wanted[:most], group.all, max(0, len(wanted) - most))

@@ -18,6 +18,7 @@ from chachaml.web import (
     run_page,
     runs_page,
     search_page,
+    settings_page,
     static_files,
 )
 from chachaml.web.pages import framed
@@ -37,6 +38,7 @@ def routes() -> list[Route]:
         *models_page.routes(),
         *pipelines_page.routes(),
         *search_page.routes(),
+        *settings_page.routes(),
         *prose.routes(),
         *chat_page.routes(),
         *curves.routes(),

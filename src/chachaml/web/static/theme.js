@@ -1,5 +1,5 @@
-// Before anything is painted: the theme that was chosen in this browser, if not the system's.
-{
-  const theme = localStorage.getItem("chachaml-theme");
-  if (theme) document.documentElement.dataset.theme = theme;
+// Before anything is painted: the theme and density that were chosen in this browser, if not the usual ones.
+for (const name of ["theme", "density"]) {
+  const chosen = localStorage.getItem(`chachaml-${name}`);
+  if (chosen) document.documentElement.dataset[name] = chosen;
 }

@@ -10,6 +10,7 @@ import { onChange } from "./live.js";
 const OFTEN = 2000;
 const OWN = ["style", "open", "hidden", "aria-expanded", "aria-sort"];
 
+let turns = 0;
 /** @type {Set<() => void>} */
 const after = new Set();
 
@@ -34,8 +35,9 @@ function ask(address) {
 /** Ask for the page again and show what is new in all elements with `data-fresh`, which have ids. */
 export async function refresh() {
   const address = location.href;
+  const turn = ++turns;
   const next = await ask(address);
-  if (!next || address !== location.href) return;
+  if (!next || turn !== turns || address !== location.href) return;
   for (const part of document.querySelectorAll("[data-fresh]")) {
     const now = next.getElementById(part.id);
     if (now?.tagName !== part.tagName) return location.reload(); // another page altogether: the first run came, or the last went

@@ -6,10 +6,12 @@ import { short, value } from "../lib/format.js";
 import { key } from "../lib/keys.js";
 import { floating, menu } from "../lib/menu.js";
 import { onFresh, paintDots, stayFresh } from "../lib/refresh.js";
+import { UrlState } from "../lib/state.js";
 import { complain } from "../lib/told.js";
 
+const heads = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".sheet thead [data-run]")]);
 /** The runs that are shown, the baseline first. */
-const runs = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".sheet thead [data-run]")]).map((one) => one.dataset.run ?? "");
+const runs = heads.map((one) => one.dataset.run ?? "");
 
 const find = the("#find-key input[type=search]");
 
@@ -116,3 +118,7 @@ key("a", "Add a run", addRun);
 key("d", "Differences or all", () => /** @type {HTMLAnchorElement} */ (the(".compare header .button:not(.on)")).click());
 paintDots();
 stayFresh((news) => news.all || runs.some((id) => news.runs.has(id)));
+// Charts last: all else answers before they are there.
+const { workspace, WORKSPACE_STATE } = await import("../charts/workspace.js");
+workspace(the("#charts"), { state: new UrlState(WORKSPACE_STATE) }).setRuns(
+  heads.map((one, at) => ({ id: runs[at], name: one.querySelector(".who a")?.textContent ?? "" })));
