@@ -179,20 +179,21 @@ def test_tokens_end(provider: str, stub: Stub, runs: list[str], monkeypatch: pyt
 
 def test_time_ends(provider: str, stub: Stub, runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHACHAML_CHAT_SECONDS", "0.3")
-    stub.says(Say("slowly " * 100, pause=0.05))
+    stub.says(Say("slowly " * 40_000, pause=0.05))
     began = time.monotonic()
     with pytest.raises(OutOfTime, match=r"longer than 0\.3 seconds"):
         ask()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60
 
 
 def test_thinking_of_a_person_takes_no_time(
-    provider: str, stub: Stub, runs: list[str], monkeypatch: pytest.MonkeyPatch
+    stub: Stub, runs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHACHAML_CHAT_SECONDS", "1")
+    monkeypatch.setenv("CHACHAML_CHAT_SECONDS", "5")
+    monkeypatch.setenv("CHACHAML_CHAT_URL", f"{stub.url}/v1")
 
     def approve(*_: object) -> bool:
-        time.sleep(1.1)
+        time.sleep(5.1)
         return True
 
     stub.says(Say("", [("add_tag", {"run_id": runs[0], **TAG})]), Say("Done."))

@@ -32,7 +32,7 @@ FAILED = "status in ('failed', 'crashed')"
         ),
         (
             "top 2 runs by accuracy",
-            'chachaml search "metrics.`accuracy`.max is not null" --order "metrics.`accuracy`.max desc"',
+            'chachaml search "metrics.accuracy.max is not null" --order "metrics.accuracy.max desc"',
         ),
         ("Compare {0} and {1}", "chachaml diff {0} {1}"),
         ("what differs between {1} and {0}?", "chachaml diff {1} {0}"),
@@ -135,6 +135,7 @@ def test_other_peoples_names_stay_what_they_are(folder: Path) -> None:
         f"compare {name} and last",
         "best acc in it's",
         "a`b above 0.5 runs",
+        "top 2 by a`b",
     ):
         found = ml.chat.ask(question)
         assert "\x1b" not in found.answer

@@ -10,7 +10,7 @@ import chachaml as ml
 from chachaml.chat.answers import Answer
 from chachaml.chat.mentioning import mentioned
 from chachaml.chat.providers import OFFLINE
-from chachaml.chat.words import Words, known
+from chachaml.chat.words import Words, known, spelled
 from chachaml.core.errors import BadQuery, NotFound
 from chachaml.display import duration, number, safe
 from chachaml.ops import runs as operations
@@ -178,7 +178,7 @@ def _best(words: Words) -> Understood | None:
 
 
 def _ranking(words: Words, metric: str, direction: str) -> Understood:
-    field = f"metrics.`{metric}`.{direction}"
+    field = f"metrics.{spelled(metric)}.{direction}"
     order = f"{field} {'desc' if direction == 'max' else 'asc'}"
     wanted = " and ".join([*words.conditions, f"{field} is not null"])
     found = ml.runs(wanted, order_by=order, limit=words.count or 10)

@@ -14,7 +14,7 @@ from chachaml.core.errors import ChachamlError
 from chachaml.lookup import resolve
 from chachaml.results import Run
 
-__all__ = ["Known", "Words", "known", "quoted"]
+__all__ = ["Known", "Words", "known", "quoted", "spelled"]
 
 _STATUSES = {
     "failed": ("failed", "crashed"),
@@ -38,6 +38,9 @@ _SAME = {
 }
 
 _NUMBERS = dict(zip("two three four five six seven eight nine ten".split(), range(2, 11), strict=True))
+
+_LONGEST = 500
+"""Characters that are looked at: a question that is longer is none of the common ones."""
 
 _UNITS = {"hour": "h", "day": "d", "week": "w"}
 
@@ -76,6 +79,11 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def spelled(key: str) -> str:
+    """Return a key as the search language spells it."""
+    return key if _PLAIN.fullmatch(key) else "`" + key.replace("`", "``") + "`"
+
+
 class Words:
     """A question, and what its words stand for.
 
@@ -86,7 +94,8 @@ class Words:
 
     def __init__(self, question: str, known: Known) -> None:
         self.question, self.known = question.strip(), known
-        self.text = " ".join(re.sub(r"[?!,;]|\.(?=\s|$)", " ", question.lower()).split())
+        text = question[:_LONGEST].lower()
+        self.text = " ".join(re.sub(r"[?!,;]|\.(?=\s|$)", " ", text).split())
 
     def has(self, *patterns: str) -> bool:
         """Tell whether one of the patterns stands in the question, as whole words."""
@@ -114,7 +123,7 @@ class Words:
         return [one for one in sorted(names, key=len, reverse=True) if self._stands(one.lower())]
 
     def _stands(self, name: str) -> bool:
-        return re.search(rf"(?<![\w/.-]){re.escape(name)}(?![\w/-])", self.text) is not None
+        return name in self.text and bool(re.search(rf"(?<![\w/.-]){re.escape(name)}(?![\w/-])", self.text))
 
     def _key(self, keys: Iterable[str]) -> str | None:
         if whole := self._spoken(keys):
@@ -193,14 +202,13 @@ class Words:
         """Yield conditions such as ``acc above 0.9``, ``lr = 0.01`` and ``optimizer adam``."""
         ops = "|".join(re.escape(op) for op in sorted(_OPS, key=len, reverse=True))
         for key in keys:
-            names = "|".join(
-                re.escape(word) for word in sorted({key.lower(), *_words_for(key)}, key=len, reverse=True)
-            )
+            words = {word for word in (key.lower(), *_words_for(key)) if word in self.text}
+            if not words:
+                continue
+            names = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
             pattern = rf"(?<![\w/.-])(?:{names})\s*({ops})?\s*(-?\d[\d.]*(?:e-?\d+)?|'[^']*')(?![\w.])"
             if found := re.search(pattern, self.text):
-                name = key if _PLAIN.fullmatch(key) else "`" + key + "`"
-                if "`" not in key:
-                    yield f"{field}.{name} {_OPS[found[1] or '=']} {found[2]}"
+                yield f"{field}.{spelled(key)} {_OPS[found[1] or '=']} {found[2]}"
 
     # runs -----------------------------------------------------------------------------------------
 

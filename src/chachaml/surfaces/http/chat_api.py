@@ -147,7 +147,7 @@ async def _answering(
     begin: Callable[[Language, str], Conversation],
     said: Approval | None,
 ) -> AsyncGenerator[Event, None]:
-    language = providers.made(choice)
+    language = await request.work(lambda: providers.made(choice))  # an SDK takes a second to load
     request.service.chats.begin()
     try:
         conversation = begin(language, await language.name())
