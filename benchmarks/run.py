@@ -28,6 +28,7 @@ SUBJECTS = (
     "serving",
     "pages",
     "agents",
+    "postgres",
 )
 SERVERS = ("FastTrackML",)
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"

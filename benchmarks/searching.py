@@ -16,7 +16,7 @@ from benchmarks.processes import Bench, Result
 from benchmarks.report import Section, Table, Target, engineering
 from benchmarks.tools import load
 
-__all__ = ["compare_and_export", "make", "measure", "search", "search_peer"]
+__all__ = ["compare_and_export", "fill", "make", "measure", "search", "search_peer"]
 
 INDEXED = {
     "a metric over a bound, 10 %": "metrics.metric-3 > 3.9",
@@ -86,6 +86,15 @@ def make(folder: Path, tool: str, n: int) -> Result:
     import chachaml as ml
 
     load(tool, folder)
+    fill(n)
+    ml.flush()
+    return {}
+
+
+def fill(n: int) -> None:
+    """Log `n` runs of random settings and results to the store in use."""
+    import chachaml as ml
+
     random = Random(1)
     for number in range(n):
         run = ml.start_run(
@@ -95,8 +104,6 @@ def make(folder: Path, tool: str, n: int) -> Result:
         result = random.random()
         run.log_metrics({f"metric-{key}": result + key for key in range(10)})
         run.end("completed" if number % 10 else "failed")
-    ml.flush()
-    return {}
 
 
 def _params(random: Random, number: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def open_postgres(
 
 
 def upgrade_postgres(address: str, *, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
-    """Bring a store to the newest schema; return the names of the steps, none if it was there already.
+    """Bring a store to the newest schema, or make it; return the names of the steps, none if all is done.
 
     Raises:
         StoreError: As `open_postgres`.

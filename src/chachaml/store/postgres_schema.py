@@ -89,16 +89,12 @@ def prepare(address: Address, migrations: Sequence[Migration], *, make: bool) ->
 
 
 def upgrade(address: Address, migrations: Sequence[Migration]) -> list[str]:
-    """Bring a store to the newest schema, each step in one transaction; return the names of the steps.
+    """Bring a store to the newest schema, or make it, in one transaction; return the names of the steps.
 
     Raises:
         StoreError: As `prepare`, but for one that is too old.
     """
     with _opened(address) as raw:
-        if not _version_of(raw, address, len(migrations)):
-            raise StoreUnavailable(
-                f"there is no store in {address.public}", "it is made when a run is logged"
-            )
         return _take_steps(raw, address, migrations, new=False)
 
 

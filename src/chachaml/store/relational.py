@@ -75,32 +75,45 @@ class RelationalStore:
             StoreError: As `apply`; none of them changed anything.
         """
         return self._database.writing(
-            lambda db: [self._apply(db, batch) for batch in batches],
+            lambda db: self._apply_all(db, batches),
             undone=self._names.forget,
             again=all(batch.journal or batch.command for batch in batches),
         )
 
-    def _apply(self, db: Db, batch: Batch) -> Receipt:
-        if batch.command and (known := _receipt(db, batch.command)):
-            return known
-        now = self._database.now(db)
+    def _apply_all(self, db: Db, batches: Sequence[Batch]) -> list[Receipt]:
+        """Apply batches; what concerns them all is asked and written once, for a database may be far away."""
+        now, points = self._database.now(db), 0
+        receipts = []
+        known = _receipts(db, [batch.command for batch in batches if batch.command])
+        commands = []
+        for batch in batches:
+            receipt = known.get(batch.command)
+            if receipt is None:
+                receipt, added = self._apply(db, batch, now)
+                points += added
+                if batch.command and receipt.applied:
+                    known[batch.command] = receipt
+                    commands.append((batch.command, now, msgspec.msgpack.encode(receipt)))
+            receipts.append(receipt)
+        if points:
+            db.execute("UPDATE store SET points = points + ?", (points,))
+        db.executemany("INSERT INTO commands VALUES (?, ?, ?)", commands)
+        return receipts
+
+    def _apply(self, db: Db, batch: Batch, now: int) -> tuple[Receipt, int]:
+        """Apply a batch; return its receipt, and how many points it added."""
         journal, applied_to = _journal(db, batch.journal, now) if batch.journal else (0, 0)
         if batch.journal and batch.start != applied_to:
-            return Receipt(False, applied_to, db.execute("SELECT coalesce(max(cursor), 0) FROM feed").get)
+            newest = db.execute("SELECT coalesce(max(cursor), 0) FROM feed").get
+            return Receipt(False, applied_to, newest), 0
         writes = Writes(db, self._names, (journal, batch.journal.id if batch.journal else ""))
         conflicts = tuple(writes.take(batch.changes))
         writes.save()
         cursor = writes.save_batch(now)
-        if writes.points:
-            db.execute("UPDATE store SET points = points + ?", (writes.points,))
-        receipt = Receipt(True, batch.end if journal else 0, cursor, conflicts)
         if journal:
             moved = "UPDATE journals SET applied_to = ?, drained_at = ? WHERE no = ?"
             db.execute(moved, (batch.end, now, journal))
-        if batch.command:
-            row = (batch.command, now, msgspec.msgpack.encode(receipt))
-            db.execute("INSERT INTO commands VALUES (?, ?, ?)", row)
-        return receipt
+        return Receipt(True, batch.end if journal else 0, cursor, conflicts), writes.points
 
     def beat(self, journal: str) -> None:
         """Hear that the process behind a journal is alive."""
@@ -393,9 +406,13 @@ class RelationalStore:
         return runs, points
 
 
-def _receipt(db: Db, command: str) -> Receipt | None:
-    found = db.execute("SELECT receipt FROM commands WHERE id = ?", (command,)).get
-    return None if found is None else msgspec.msgpack.decode(found, type=Receipt)
+def _receipts(db: Db, commands: list[str]) -> dict[str, Receipt]:
+    """Return the receipts of those of some commands that were applied before."""
+    if not commands:
+        return {}
+    query = "SELECT id, receipt FROM commands WHERE id IN (SELECT value FROM json_each(?))"
+    found = db.execute(query, (msgspec.json.encode(commands).decode(),))
+    return {command: msgspec.msgpack.decode(receipt, type=Receipt) for command, receipt in found}
 
 
 def _journal(db: Db, info: JournalInfo, now: int) -> tuple[int, int]:

@@ -194,6 +194,7 @@ class Writes:
                 case RowsCopied():
                     self.save()
                     self._conflicts += copies.copy(self._db, change)
+                    self._next = 0  # runs that were deleted there have taken numbers
                 case _ if change.run in self._deleted:
                     self._conflicts.append(Conflicted(change.run, "the run was deleted"))
                 case _:
@@ -282,13 +283,13 @@ class Writes:
             self._add(*run_of(row))
         if unknown := ids - self._runs.keys():
             self._deleted = set(corrections.deleted(self._db, list(unknown)))
-        self._next = next_run(self._db)
 
     def _add(self, no: int, row: RunRow) -> _Run:
         run = self._runs[row.id] = _Run(no, row, saved=row)
         return run
 
     def _make(self, name: str, time: int) -> _Run:
+        self._next = self._next or next_run(self._db)
         run = self._runs[name] = _Run(self._next, stub(name, time), saved=None)
         self._next += 1
         return run

@@ -60,7 +60,7 @@ def doctor(store: Path, repair: bool, as_json: bool) -> None:
 @click.argument("store", required=False)
 @click.pass_obj
 def upgrade(outer: str | None, store: str | None) -> None:
-    """Bring a shared database to this chachaml's schema: older ones will not open it any more.
+    """Bring a shared database to this chachaml's schema, or make it: older ones will not open it any more.
 
     A store in a file is brought up to date by whoever opens it.
     """
