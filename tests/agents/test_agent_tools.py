@@ -157,6 +157,37 @@ def test_series_come_with_as_many_points_as_there_is_room_for() -> None:
     assert (large["steps"][0], large["steps"][-1]) == (0, 4999)
 
 
+def read_on(name: str, place: str, items: str, /, **arguments: Any) -> list[Any]:
+    """Return all items, each result's "next" given for the next one."""
+    seen: list[Any] = []
+    while True:
+        page = call(name, **arguments)["data"]
+        seen += page[items]
+        if not page[items] or page.get("next") is None:
+            return seen
+        arguments[place] = page["next"]
+
+
+def test_whoever_goes_on_reading_misses_no_line() -> None:
+    lines = [f"line {number} " + "word " * (number % 90) for number in range(700)]
+    with ml.start_run() as run:
+        ml.log_text("long.txt", "\n".join(lines))
+        ml.log_table("table", [{"a": number, "b": "text " * 20} for number in range(400)])
+    seen = read_on("read_artifact", "start", "lines", run_id=run.id, name="long.txt", limit=500)
+    assert [line.split(" ")[1] for line in seen] == [str(number) for number in range(700)]
+    rows = read_on("read_artifact", "start", "rows", run_id=run.id, name="table", limit=300)
+    assert [row[0] for row in rows] == list(range(400))
+
+
+def test_what_a_run_printed_comes_piece_by_piece() -> None:
+    with ml.start_run() as run:
+        pieces = [f"{number} " + "printed " * 30 for number in range(150)]
+        for number, text in enumerate(pieces):
+            run.capture_printed("out", number, text)
+    seen = read_on("get_console", "after", "rows", run_id=run.id)
+    assert [row["text"].split(" ")[0] for row in seen] == [str(number) for number in range(150)]
+
+
 def test_what_json_lacks_comes_as_texts() -> None:
     with ml.start_run() as run:
         ml.log_metric("loss", float("nan"))

@@ -306,8 +306,8 @@ def test_resources_come_page_by_page(tmp_path: Path) -> None:
             pass
     ml.flush()
 
-    async def work() -> None:
-        async with over_stdio(tmp_path / "many.db") as client:
+    async def work(url: str) -> None:
+        async with over_http(url) as client:
             seen: list[str] = []
             cursor = None
             while True:
@@ -318,7 +318,8 @@ def test_resources_come_page_by_page(tmp_path: Path) -> None:
                     break
             assert seen == [f"run {number}" for number in reversed(range(120))]
 
-    run(work())
+    with served(tmp_path / "many.db") as server:
+        run(work(server.url))
 
 
 def test_prompts_name_tools_that_there_are(server: Served) -> None:

@@ -13,7 +13,7 @@ import pytest
 from mcp import Client
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from tests.agents.mcp_clients import over_http, over_stdio, run
+from tests.agents.mcp_clients import over_http, run
 from tests.served import SESSION, Served, served
 
 import chachaml as ml
@@ -265,8 +265,8 @@ def test_a_run_named_as_an_order_changes_nothing(tmp_path: Path) -> None:
         "pipeline_id": one.id, "fields": ["name", "tags.order"], "by": ["experiment"],
     }  # fmt: skip
 
-    async def work() -> None:
-        async with over_stdio(tmp_path / "orders.db") as client:
+    async def work(url: str) -> None:
+        async with over_http(url) as client:
             described = (await client.list_tools()).model_dump_json()
             assert not any(order in described for order in told)
             for tool in allowed("read").values():
@@ -276,7 +276,8 @@ def test_a_run_named_as_an_order_changes_nothing(tmp_path: Path) -> None:
                 assert not any(order in words for order in told), (tool.name, words)
                 assert found.is_error or found.structured_content["untrusted"] is True
 
-    run(work())
+    with served(tmp_path / "orders.db") as server:
+        run(work(server.url))
     assert ml.sql("SELECT * FROM runs ORDER BY id").to_dicts() == before
 
 

@@ -104,7 +104,7 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("explain_difference", "read", {}),
     ("get_run_lineage", "read", {}),
     ("get_datasets", "read", {}),
-    ("get_console", "read", {}),
+    ("get_console", "read", {"defaults": {"limit": 100}, "most": {"limit": 1_000}, "shrink": "limit"}),
     ("get_packages", "read", {}),
     ("list_keys", "read", {}),
     ("list_artifacts", "read", {}),

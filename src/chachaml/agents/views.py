@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from chachaml.agents.sizing import Map, Whole
+from chachaml.analysis.contents import Content
 from chachaml.core.values import json_ready
 from chachaml.ops import Operation
 from chachaml.ops.operation import with_texts
-from chachaml.ops.runs import Points, RunPage
+from chachaml.ops.runs import Points, Printed, RunPage
 from chachaml.results import BestRun, Run
 
 __all__ = ["RunLine", "WholeRun", "schema_of", "view"]
@@ -104,6 +105,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Points):  # without times: steps say it, in half the size
         columns = {"steps": Whole(value.steps), "times": [], "values": Whole(json_ready(value.values))}
         return {**_fields(value), **columns}
+    if isinstance(value, (Content, Printed)):  # whoever goes on behind these must miss none of them
+        found = _fields(value)
+        return found | {name: Whole(found[name]) for name in ("lines", "rows") if name in found}
     if isinstance(value, Run):
         return _plain(_line(value))
     if isinstance(value, msgspec.Struct):

@@ -23,7 +23,7 @@ from chachaml.core.model import RunQuery, RunRow, Summary
 from chachaml.core.query import Field, IsNull, Not, Order
 from chachaml.display.png import chart_png
 from chachaml.display.text import shared_metrics
-from chachaml.display.words import number, safe
+from chachaml.display.words import count, number, safe
 from chachaml.lookup import resolve
 from chachaml.ops.operation import operation
 from chachaml.plotting import plot
@@ -310,7 +310,7 @@ def _summary(runs: Sequence[Run], metric: str, found: Sequence[Cause]) -> str:
     if not found:
         return f"{head}nothing that was recorded differs"
     first = ", ".join(f"{cause.kind} {safe(cause.key)[:60]}" for cause in found[:3])
-    return f"{head}{len(found):,} differences, first of all {first}"
+    return f"{head}{count(len(found), 'difference')}, first of all {first}"
 
 
 @operation("read")

@@ -282,15 +282,16 @@ def get_series(
 
 
 @operation("read")
-def get_console(run_id: str, after: Annotated[int, Meta(ge=0)] = 0) -> Printed:
+def get_console(run_id: str, after: Annotated[int, Meta(ge=0)] = 0, limit: Limit | None = None) -> Printed:
     """Give what a run printed, as it arrived.
 
     Args:
         run_id: The run.
         after: Go on behind what was given before: its "next".
+        limit: At most so many pieces; without one there is no limit.
     """
     store = connection().ready(at_once=True)
-    rows = store.console(resolve(store, run_id).id, after)
+    rows = store.console(resolve(store, run_id).id, after)[:limit]
     return Printed(tuple(rows), rows[-1].no if rows else after)
 
 
