@@ -163,6 +163,11 @@ def test_dragging_zooms_all_charts_and_asks_for_detail(page: Page, writer: Write
     assert drawn(page, "acc")["x"] == [low, high]
     mount(page, [run], page.url)
     assert drawn(page, "loss")["x"] == [low, high]
+    card(page, "loss").hover()
+    page.get_by_role("button", name="Enlarge loss").click()
+    page.wait_for_function("() => charts.large?.chart.detail?.curves.size === 1")
+    assert page.evaluate("charts.large.chart.rangeX()") == [low, high]
+    page.keyboard.press("Escape")
     card(page, "loss").locator(".u-over").dblclick()
     page.wait_for_function("() => charts.cards.get('acc').chart.plot.scales.x.max > 199000")
     assert "zoom" not in page.url
@@ -219,8 +224,39 @@ def test_settings_change_what_is_drawn_and_are_in_the_address(page: Page, writer
     page.wait_for_function("() => charts.cards.get('val/loss').chart.plot.scales.x.max === 99")
     mount(page, runs, page.url)
     assert (drawn(page, "loss")["x"], drawn(page, "val/loss")["x"]) == ([0, 9], [0, 99])
-    page.evaluate("state.set({ hidden: [charts.runs[0].id] })")
+
+
+def test_runs_come_and_go_and_only_what_is_missing_is_asked_for(page: Page, writer: Writer) -> None:
+    runs = [start(writer, n, loss=curve(30, n)) for n in (1, 2, 3)]
+    mount(page, runs[:2])
+    drawn(page, "loss")
+    questions: list[Any] = []
+    page.on(
+        "request",
+        lambda request: questions.append(request.post_data_json) if request.url.endswith("/curves") else None,
+    )
+    page.evaluate("(run) => state.set({ hidden: [run] })", runs[0])
     page.wait_for_function("() => charts.cards.get('loss').chart.shown.size === 1")
+    page.evaluate("() => state.set({ hidden: [] })")
+    page.wait_for_function("() => charts.cards.get('loss').chart.shown.size === 2")
+    page.evaluate("(runs) => charts.setRuns(runs.map((id) => ({ id, name: id })))", runs[::-1])
+    page.wait_for_function("() => charts.cards.get('loss').chart.shown.size === 3")
+    assert [question["runs"] for question in questions] == [[runs[2]]]
+    assert list(drawn(page, "loss")["runs"]) == runs[::-1]
+
+
+def test_a_mistyped_address_still_shows_charts(page: Page, writer: Writer) -> None:
+    run = start(writer, 1, loss=curve(30))
+    for query in (
+        "zoom=null&charts=null",
+        'zoom={"step":"x"}&charts={"x":5,"smoothing":"a"}',
+        "keys=(&zoom=[",
+    ):
+        mount(page, [run], f"/api/docs?{query}")
+        if "keys" in query:
+            expect(page.get_by_text("No metric matches.")).to_be_visible()
+        else:
+            assert drawn(page, "loss")["x"] == [0, 29]
 
 
 def test_groups_are_drawn_as_their_mean(page: Page, writer: Writer) -> None:

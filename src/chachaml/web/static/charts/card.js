@@ -16,6 +16,7 @@ import { PINNED } from "./sections.js";
  */
 
 export const HEIGHT = 200;
+const SPARE = 50;
 
 export class Card {
   /** @param {string} key @param {Acts} acts */
@@ -24,8 +25,10 @@ export class Card {
     this.acts = acts;
     /** @type {import("./chart.js").Chart | null} */
     this.chart = null;
-    /** What `curves` answer to, and `detail`: "" for nothing. */
+    /** What `curves` answer to, but for the runs, and what the detail does: "" for nothing. */
     this.sign = "";
+    /** The runs that were asked for, whether they have the metric or not. @type {Set<string>} */
+    this.asked = new Set();
     this.detailSign = "";
     this.exact = false;
     /** @type {Map<string, Curve>} */
@@ -83,6 +86,39 @@ export class Card {
 
   forget() {
     this.curves = new Map();
+    this.asked = new Set();
     this.sign = "";
+  }
+
+  /**
+   * Take what was answered: for some runs anew, or for others too.
+   * @param {import("./curves.js").Drawn} drawn @param {string} sign What it answers to. @param {string[]} runs Those that were asked for.
+   */
+  take(drawn, sign, runs) {
+    if (this.sign !== sign) {
+      this.forget();
+      this.sign = sign;
+      this.exact = true;
+    }
+    this.exact &&= drawn.exact;
+    this.detailSign = "";
+    for (const run of runs) {
+      this.asked.add(run);
+      const curve = drawn.curves.get(run);
+      if (curve) this.curves.set(run, curve);
+      else this.curves.delete(run);
+    }
+  }
+
+  /** Return the curves of some runs, in their order; those of others are forgotten once they are many. @param {string[]} runs */
+  curvesOf(runs) {
+    if (this.asked.size > 2 * runs.length + SPARE) {
+      this.asked = new Set(runs.filter((run) => this.asked.has(run)));
+      for (const run of this.curves.keys()) if (!this.asked.has(run)) this.curves.delete(run);
+    }
+    return new Map(runs.flatMap((run) => {
+      const curve = this.curves.get(run);
+      return curve ? [[run, curve]] : [];
+    }));
   }
 }

@@ -12,30 +12,49 @@ import { focus, onFocus, setFocus } from "./focus.js";
 
 const LEGEND = 300;
 
-/**
- * Show a chart in a dialog.
- * @param {string} key @param {Map<string, string>} names
- * @param {(window: [number, number] | null, moving: boolean) => void} zoom
- * @param {(chart: Chart) => void} fit Gives it its data and its look; called again until it is closed.
- * @returns {{chart: Chart, closed: Promise<void>}}
- */
-export function expand(key, names, zoom, fit) {
-  const host = h("div.chart-large");
-  const legend = h("div.chart-legend");
-  const large = chart(host, { title: key, height: Math.max(260, Math.floor(innerHeight * 0.86) - 110), onZoom: zoom });
-  large.onShown = () => fill(legend, legendOf(large.shown, names));
-  const forget = onFocus(() => {
-    for (const row of legend.querySelectorAll("[data-run]")) row.classList.toggle("on", row.dataset.run === focus.run);
-  });
-  const closed = dialog(key, (close) => [
-    h("div.chart-tools", {},
-      h("button", { type: "button", onclick: () => saveCsv(key, large.shown, names) }, icon("download"), "CSV"),
-      h("button", { type: "button", onclick: () => savePng(key, large) }, icon("download"), "PNG"),
-      h("button.square", { type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => close() }, icon("close"))),
-    h("div.chart-beside", {}, host, legend),
-  ], "chart-dialog").then(() => { forget(); large.destroy(); });
-  fit(large);
-  return { chart: large, closed };
+/** A chart in a dialog, from its making on until it is closed. */
+export class Large {
+  /**
+   * @param {string} key @param {Map<string, string>} names
+   * @param {(window: [number, number] | null, moving: boolean) => void} zoom
+   * @param {(chart: Chart) => void} fit Gives it what is known already.
+   */
+  constructor(key, names, zoom, fit) {
+    this.key = key;
+    /** What it was asked for, and what in detail. */
+    this.whole = "";
+    this.detail = "";
+    const host = h("div.chart-large");
+    const legend = h("div.chart-legend");
+    this.chart = chart(host, { title: key, height: Math.max(260, Math.floor(innerHeight * 0.86) - 110), onZoom: zoom });
+    this.chart.onShown = () => fill(legend, legendOf(this.chart.shown, names));
+    const forget = onFocus(() => {
+      for (const row of legend.querySelectorAll("[data-run]")) row.classList.toggle("on", row.dataset.run === focus.run);
+    });
+    this.closed = dialog(key, (close) => [
+      h("div.chart-tools", {},
+        h("button", { type: "button", onclick: () => saveCsv(key, this.chart.shown, names) }, icon("download"), "CSV"),
+        h("button", { type: "button", onclick: () => savePng(key, this.chart) }, icon("download"), "PNG"),
+        h("button.square", { type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => close() }, icon("close"))),
+      h("div.chart-beside", {}, host, legend),
+    ], "chart-dialog").then(() => { forget(); this.chart.destroy(); });
+    fit(this.chart);
+  }
+
+  /**
+   * Ask for as much as it can show.
+   * @param {import("./loading.js").Loader} loader @param {import("./curves.js").Question} question Its keys do not matter.
+   * @param {[number, number] | null} window @param {Map<string, string>} names @param {boolean} anew Even if it was asked for already.
+   */
+  fill(loader, question, window, names, anew) {
+    const own = { ...question, keys: [this.key] };
+    const whole = JSON.stringify(own), detail = window ? JSON.stringify([whole, window]) : "";
+    if (anew || this.whole !== whole) loader.load(own, (_, found) => this.chart.setData(found.curves, names));
+    if (window && (anew || this.detail !== detail)) {
+      loader.load({ ...own, window }, (_, found) => this.chart.setDetail(found.curves, window));
+    }
+    [this.whole, this.detail] = [whole, detail];
+  }
 }
 
 /** @param {Map<string, Curve>} shown @param {Map<string, string>} names */

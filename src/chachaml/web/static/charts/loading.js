@@ -20,6 +20,7 @@ export class Loader {
    * Ask, in so many questions that no answer is too large; what is being asked already is not asked again.
    * @param {Question} question Its keys may be none.
    * @param {(key: string, drawn: Drawn, question: Question) => void} take Gets each chart.
+   * @returns {Promise<any>} Once all is answered, or given up.
    */
   load(question, take) {
     const { keys, ...rest } = question;
@@ -27,7 +28,9 @@ export class Loader {
     const busy = new Set([...this.asked].filter((one) => one.sign === sign).flatMap((one) => one.question.keys));
     const left = keys.filter((key) => !busy.has(key));
     const together = Math.max(1, Math.floor(PLACES / Math.max(1, rest.runs.length * rest.buckets)));
-    for (let at = 0; at < left.length; at += together) this.send({ ...rest, keys: left.slice(at, at + together) }, sign, take);
+    const sent = [];
+    for (let at = 0; at < left.length; at += together) sent.push(this.send({ ...rest, keys: left.slice(at, at + together) }, sign, take));
+    return Promise.all(sent);
   }
 
   /** @param {Question} question @param {string} sign @param {(key: string, drawn: Drawn, question: Question) => void} take */

@@ -30,8 +30,18 @@ export const WORKSPACE_STATE = {
 
 /** Return how a section's charts are to look. @param {typeof WORKSPACE_STATE.charts} chosen @param {string} section @returns {Settings} */
 export function settingsOf(chosen, section) {
-  const { sections, ...all } = chosen;
-  return { ...USUAL, ...all, ...sections?.[section] };
+  const { sections, ...all } = chosen ?? {};
+  const found = { ...USUAL, ...all, ...sections?.[section] };
+  // An address may be mistyped: what is none of ours is as usual.
+  if (!["step", "relative", "wall"].includes(/** @type {any} */ (found.x)) && typeof (/** @type {any} */ (found.x)?.metric) !== "string") found.x = USUAL.x;
+  if (!(found.smoothing >= 0 && found.smoothing < 1)) found.smoothing = USUAL.smoothing;
+  return found;
+}
+
+/** Return the part of an x axis that is zoomed to, null for all. @param {typeof WORKSPACE_STATE.zoom} zoom @param {import("./curves.js").Axis} x @returns {[number, number] | null} */
+export function windowOf(zoom, x) {
+  const found = zoom?.[axisName(x)];
+  return Array.isArray(found) && Number.isFinite(found[0]) && found[0] < found[1] && Number.isFinite(found[1]) ? [found[0], found[1]] : null;
 }
 
 /**
@@ -39,7 +49,7 @@ export function settingsOf(chosen, section) {
  * @param {typeof WORKSPACE_STATE.charts} chosen @param {string | null} section null for all. @param {Partial<Settings>} change
  */
 export function chosenAnew(chosen, section, change) {
-  const { sections = {}, ...all } = chosen;
+  const { sections = {}, ...all } = chosen ?? {};
   const usual = section === null ? USUAL : { ...USUAL, ...all };
   const some = section === null ? { ...all, ...change } : { ...sections[section], ...change };
   const kept = Object.fromEntries(Object.entries(some).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(usual[/** @type {keyof Settings} */ (name)])));

@@ -5,10 +5,11 @@ import { post } from "../lib/api.js";
 import { afterSilence, fill, h, icon } from "../lib/dom.js";
 import { complain } from "../lib/told.js";
 import { Card } from "./card.js";
-import { expand, saveCsv, savePng } from "./expanded.js";
+import { Large, saveCsv, savePng } from "./expanded.js";
 import { Loader } from "./loading.js";
+import { byQuestion, detailOf, placesFor, signOf } from "./questions.js";
 import { movedTo, pinnedOrNot, sectionsOf, titleOf } from "./sections.js";
-import { axisName, chosenAnew, openSettings, settingsOf, USUAL, WORKSPACE_STATE } from "./settings.js";
+import { axisName, chosenAnew, openSettings, settingsOf, USUAL, windowOf, WORKSPACE_STATE } from "./settings.js";
 
 export { WORKSPACE_STATE };
 
@@ -17,13 +18,8 @@ export { WORKSPACE_STATE };
 /** @typedef {import("../lib/state.js").UrlState<any>} State With the fields of WORKSPACE_STATE. */
 
 const KEPT = 24;
-
-/** Return how many places a chart of so many runs has. @param {number} width In the page's pixels. @param {number} runs */
-function placesFor(width, runs) {
-  const pixels = width * Math.min(devicePixelRatio, 2);
-  const share = runs <= 100 ? 1 : runs <= 300 ? 2 : 4;
-  return Math.max(60, Math.min(2000, Math.round(pixels / share / 50) * 50));
-}
+/** Runs that are drawn at once, as many as one question may be about. */
+const MOST = 1000;
 
 export class Workspace {
   /** @param {HTMLElement} host @param {{state: State}} given */
@@ -45,7 +41,11 @@ export class Workspace {
     this.others = new Loader();
     /** @type {AbortController | null} */
     this.learning = null;
-    this.large = /** @type {{key: string, chart: import("./chart.js").Chart} | null} */ (null);
+    /** Runs that were written to since they were asked for. @type {Set<string>} */
+    this.changed = new Set();
+    this.catchingUp = false;
+    /** @type {Large | null} */
+    this.large = null;
     this.width = 0;
     this.acts = {
       expand: (/** @type {string} */ key) => this.enlarge(key),
@@ -77,12 +77,12 @@ export class Workspace {
     this.sizes.observe(host);
   }
 
-  /** Draw other runs, in this order; those that the state hides are left out. @param {Run[]} runs */
+  /** Draw other runs, in this order; those that the state hides are left out, and so are those beyond the first thousand. @param {Run[]} runs */
   setRuns(runs) {
-    const others = runs.length !== this.runs.length || runs.some((run, at) => run.id !== this.runs[at].id);
-    this.runs = runs;
+    const others = runs.length !== this.runs.length || runs.some((run, at) => run.id !== this.runs[at]?.id);
+    this.runs = runs.slice(0, MOST);
     this.names = new Map(runs.map((run) => [run.id, run.name]));
-    if (others || !this.known) this.learnKeys(runs.map((run) => run.id), true);
+    if (others || !this.known) this.learnKeys(this.runs.map((run) => run.id), true);
     this.restyle();
     this.soon();
   }
@@ -197,7 +197,7 @@ export class Workspace {
     if (inView) {
       card.enter();
       this.style(card);
-      if (card.curves.size) card.chart?.setData(card.curves, this.names);
+      this.show(card);
       return;
     }
     card.leave();
@@ -212,21 +212,30 @@ export class Workspace {
 
   /** @param {Card} card @returns {[number, number] | null} */
   windowOf(card) {
-    return this.state.now.zoom[axisName(this.settings(card).x)] ?? null;
+    return windowOf(this.state.now.zoom, this.settings(card).x);
   }
 
   /** @param {Card} card @param {import("./chart.js").Chart | null} [chart] */
   style(card, chart = card.chart) {
-    const { grouped, ...look } = this.settings(card);
-    chart?.setStyle({ ...look, groups: grouped ? this.groups : null });
-    chart?.setWindow(this.windowOf(card));
+    const { grouped, x, logX, ...look } = this.settings(card);
+    // What is drawn stays on its own axis until what belongs to another one is there.
+    const fits = !card.sign || card.sign === signOf(this.question(card, this.width));
+    chart?.setStyle({ ...look, ...(fits ? { x, logX } : {}), groups: grouped ? this.groups : null });
+    if (fits) chart?.setWindow(this.windowOf(card));
   }
 
   restyle() {
-    if (this.reset) this.reset.hidden = !Object.keys(this.state.now.zoom).length;
-    for (const card of this.cards.values()) if (card.inView) this.style(card);
+    if (this.reset) this.reset.hidden = !Object.keys(this.state.now.zoom ?? {}).length;
+    for (const card of this.cards.values()) {
+      if (!card.inView) continue;
+      this.style(card);
+      this.show(card);
+    }
     const card = this.large && this.cards.get(this.large.key);
-    if (card) this.style(card, this.large?.chart);
+    if (card) {
+      this.style(card, this.large?.chart);
+      this.fillLarge(false);
+    }
   }
 
   /** @param {Set<string>} changed */
@@ -244,15 +253,18 @@ export class Workspace {
     const seen = [...this.cards.values()].filter((card) => card.inView && card.element.offsetParent);
     if (!seen.length || !this.known) return;
     this.width = seen[0].body.clientWidth - 50;
+    const drawn = this.drawn;
     const wanted = byQuestion(seen, (card) => {
       const question = this.question(card, this.width);
+      if (card.sign !== signOf(question)) return question;
+      const missing = drawn.filter((run) => !card.asked.has(run));
+      if (missing.length) return { ...question, runs: missing };
       const window = this.windowOf(card);
-      if (card.sign !== JSON.stringify(question)) return question;
-      return window && !card.exact && card.detailSign !== JSON.stringify(window) ? { ...question, window } : null;
+      return window && !card.exact && card.detailSign !== detailOf(window, drawn) ? { ...question, window } : null;
     });
     const current = new Set(wanted.map(({ keys: _, ...question }) => JSON.stringify(question)));
     this.loader.keep(({ keys: _, ...question }) => current.has(JSON.stringify(question)));
-    for (const question of wanted) this.loader.load(question, (key, drawn) => this.take(key, drawn, question));
+    for (const question of wanted) this.loader.load(question, (key, found) => this.take(key, found, question));
   }
 
   /** @param {Card} card @param {number} width @returns {Question} */
@@ -262,68 +274,61 @@ export class Workspace {
     return { runs, keys: [], x, window: null, buckets: placesFor(width, runs.length), log_x: logX };
   }
 
-  /** @param {string} key @param {import("./curves.js").Drawn} drawn @param {Question} question */
-  take(key, drawn, question) {
+  /** @param {string} key @param {import("./curves.js").Drawn} found @param {Question} question */
+  take(key, found, question) {
     const card = this.cards.get(key);
     if (!card) return;
     if (question.window) {
-      card.detailSign = JSON.stringify(question.window);
-      card.chart?.setDetail(drawn.curves, question.window);
+      card.detailSign = detailOf(question.window, question.runs);
+      card.chart?.setDetail(found.curves, question.window);
       return;
     }
-    card.sign = JSON.stringify({ ...question, keys: [] });
-    card.curves = drawn.curves;
-    card.exact = drawn.exact;
-    card.detailSign = "";
-    card.chart?.setData(drawn.curves, this.names);
-    if (this.large?.key === key) this.fillLarge();
+    card.take(found, signOf(question), question.runs);
+    this.style(card);
+    this.show(card);
+    if (this.large?.key === key) this.fillLarge(true);
     this.soon();
+  }
+
+  /** Draw what is known of the runs that are to be drawn. @param {Card} card */
+  show(card) {
+    if (card.asked.size) card.chart?.setData(card.curvesOf(this.drawn), this.names);
   }
 
   // what happens -------------------------------------------------------------------------------------
 
   /** @param {import("../lib/live.js").News} news */
   hear(news) {
-    const drawn = this.drawn;
-    const runs = news.all ? drawn : drawn.filter((run) => news.runs.has(run));
-    if (!runs.length || !this.known) return;
-    this.learnKeys(runs, false);
-    for (const card of this.cards.values()) if (!card.inView) card.sign = "";
-    const current = JSON.stringify(drawn);
-    const wanted = byQuestion(this.cards.values(), (card) => {
-      const question = this.question(card, this.width);
-      return card.inView && card.sign === JSON.stringify(question) ? { ...question, runs } : null;
-    });
-    for (const question of wanted) {
-      this.others.load(question, (key, found) => {
-        if (JSON.stringify(this.drawn) === current) this.merge(key, found, runs);
-      });
-    }
+    for (const run of this.drawn) if (news.all || news.runs.has(run)) this.changed.add(run);
+    if (this.changed.size && this.known && !this.catchingUp) this.catchUp();
   }
 
-  /** Put new points of some runs in the place of their old ones. @param {string} key @param {import("./curves.js").Drawn} found @param {string[]} runs */
-  merge(key, found, runs) {
-    const card = this.cards.get(key);
-    if (!card) return;
-    const next = new Map();
-    const news = new Set(runs);
-    for (const run of this.drawn) {
-      const curve = news.has(run) ? found.curves.get(run) : card.curves.get(run);
-      if (curve) next.set(run, curve);
+  /** Ask for what changed, and again for what changed meanwhile. */
+  async catchUp() {
+    this.catchingUp = true;
+    while (this.changed.size) {
+      const runs = this.drawn.filter((run) => this.changed.delete(run));
+      this.changed.clear();
+      this.learnKeys(runs, false);
+      for (const card of this.cards.values()) if (!card.inView) card.sign = "";
+      const wanted = byQuestion(this.cards.values(), (card) => {
+        const question = this.question(card, this.width);
+        return card.inView && card.sign === signOf(question) ? { ...question, runs } : null;
+      });
+      await Promise.all(wanted.map((question) => this.others.load(question, (key, found) => {
+        if (this.cards.get(key)?.sign === signOf(question)) this.take(key, found, question);
+      })));
     }
-    card.curves = next;
-    card.exact &&= found.exact;
-    card.chart?.setData(next, this.names);
-    if (this.windowOf(card)) { card.detailSign = ""; this.soon(); }
-    if (this.large?.key === key) this.fillLarge();
+    this.catchingUp = false;
   }
 
   /** @param {string} key @param {[number, number] | null} window @param {boolean} moving */
   zoom(key, window, moving) {
     const card = this.cards.get(key);
     if (!card) return;
-    const { [axisName(this.settings(card).x)]: _, ...zoom } = this.state.now.zoom;
-    if (window) zoom[axisName(this.settings(card).x)] = window.map((end) => Number(end.toPrecision(12)));
+    const axis = axisName(this.settings(card).x);
+    const { [axis]: _, ...zoom } = this.state.now.zoom ?? {};
+    if (window) zoom[axis] = window.map((end) => Number(end.toPrecision(12)));
     this.state.set({ zoom }, { replace: moving });
   }
 
@@ -350,22 +355,20 @@ export class Workspace {
   enlarge(key) {
     const card = this.cards.get(key);
     if (!card) return;
-    const opened = expand(key, this.names, (window, moving) => this.zoom(key, window, moving), (chart) => {
-      chart.setData(card.curves, this.names);
+    this.large = new Large(key, this.names, (window, moving) => this.zoom(key, window, moving), (chart) => {
+      chart.setData(card.curvesOf(this.drawn), this.names);
       this.style(card, chart);
     });
-    this.large = { key, chart: opened.chart };
-    opened.closed.then(() => { this.large = null; });
-    this.fillLarge();
+    this.large.closed.then(() => { this.large = null; });
+    this.fillLarge(true);
   }
 
-  /** Ask for as much as a large chart can show. */
-  fillLarge() {
-    const large = this.large;
-    const card = large && this.cards.get(large.key);
-    if (!card) return;
-    const question = { ...this.question(card, large.chart.frame.clientWidth), keys: [large.key] };
-    this.others.load(question, (_, drawn) => large.chart.setData(drawn.curves, this.names));
+  /** @param {boolean} anew Whether it is asked for even if it was already. */
+  fillLarge(anew) {
+    const card = this.large && this.cards.get(this.large.key);
+    if (!this.large || !card) return;
+    const question = this.question(card, this.large.chart.frame.clientWidth);
+    this.large.fill(this.others, question, this.windowOf(card), this.names, anew);
   }
 
   /** @param {string} key @param {"csv" | "png"} kind */
@@ -375,23 +378,6 @@ export class Workspace {
     if (kind === "csv") saveCsv(key, chart.shown, this.names);
     else savePng(key, chart);
   }
-}
-
-/**
- * Return questions, each for all cards that ask the same.
- * @param {Iterable<Card>} cards @param {(card: Card) => Question | null} questionOf null for none.
- */
-function byQuestion(cards, questionOf) {
-  /** @type {Map<string, Question>} */
-  const found = new Map();
-  for (const card of cards) {
-    const question = questionOf(card);
-    if (!question) continue;
-    const sign = JSON.stringify(question);
-    if (!found.has(sign)) found.set(sign, { ...question, keys: [] });
-    found.get(sign)?.keys.push(card.key);
-  }
-  return [...found.values()];
 }
 
 /** @param {HTMLElement} element @returns {HTMLElement | null} */
