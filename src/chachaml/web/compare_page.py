@@ -30,8 +30,11 @@ __all__ = ["routes"]
 MOST = 100
 """Runs on one page."""
 
-_MOST_ROWS = 300
-"""Rows of one group that are shown before all of them are asked for."""
+_MOST_CELLS = 10_000
+"""Cells of one group that are shown before all of them are asked for."""
+
+_PICTURED = 24
+"""Runs whose pictures and tables stand side by side."""
 
 _FACTS = ("status", "experiment", "created by", "started", "duration", "parent", "error")
 _STEP = re.compile(r"\d+(?!.*\d)")
@@ -50,12 +53,19 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One key of all runs."""
+    """One key of all runs. ``goal`` is which value of a metric is the best."""
 
     key: str
     cells: list[Cell]
-    differs: bool
     goal: str = ""
+
+
+class Entry(NamedTuple):
+    """One key of all runs, before it is made a row: None stands for what a run does not have."""
+
+    key: str
+    values: list[Any]
+    differs: bool
 
 
 class Group(NamedTuple):
@@ -113,12 +123,12 @@ def _choice(request: Request, chosen: tuple[str, ...]) -> Response:
 
 
 def _page(request: Request, asked: Asked) -> Response:
-    found = compare_runs(asked.ids)
-    if len(found.runs) < 2:
+    found = compare_runs(_baseline_first(asked))
+    runs = found.runs
+    if len(runs) < 2:
         raise BadValue("comparing takes two runs at least", "these ids are all of the same run")
-    runs = _baseline_first(found.runs, asked.base)
-    groups = [_cut(group, asked) for group in _groups(_in_order(found, runs), asked.of)]
-    shown = [_with_artifacts(run) for run in runs]
+    groups = [_group(name, kind, asked) for name, kind in _kinds(found, asked.of)]
+    shown = [_with_artifacts(run) for run in runs[:_PICTURED]]
     return framed(
         request,
         "compare.html",
@@ -128,6 +138,7 @@ def _page(request: Request, asked: Asked) -> Response:
         groups=[group for group in groups if group.rows],
         asked=asked,
         media=list(_media(shown)),
+        pictured=shown,
         link=partial(_link, request.service.options.prefix, asked),
     )
 
@@ -146,14 +157,9 @@ def _link(prefix: str, asked: Asked, **other: Any) -> str:
     return f"{prefix}/compare?{urlencode({name: text for name, text in given.items() if text}, safe=',')}"
 
 
-def _baseline_first(runs: Sequence[Run], base: str) -> list[Run]:
-    """Return the runs with the chosen one before all others; without a choice, as they are."""
-    first = [run for run in runs if base and run.id.endswith(base)] or [runs[0]]
-    return [first[0], *(run for run in runs if run.id != first[0].id)]
-
-
-def _in_order(found: Comparison, runs: Sequence[Run]) -> Comparison:
-    return found if tuple(runs) == found.runs else compare_runs([run.id for run in runs])
+def _baseline_first(asked: Asked) -> list[str]:
+    """Return the ids with the chosen baseline before all others; without a choice, as they are."""
+    return sorted(asked.ids, key=lambda one: not (asked.base and one.endswith(asked.base)))
 
 
 def _with_artifacts(run: Run) -> Run:
@@ -166,36 +172,60 @@ def _with_artifacts(run: Run) -> Run:
 # rows ---------------------------------------------------------------------------------------------
 
 
-def _groups(found: Comparison, of: str) -> Iterator[Group]:
-    many = len(found.runs)
-    facts = section([_facts(run) for run in found.runs], operator.eq)
-    yield _group("run", _values(facts, many))
-    yield _group("params", _values(found.params, many))
-    yield _group("metrics", _metrics(found, of))
+def _kinds(found: Comparison, of: str) -> Iterator[tuple[str, Section]]:
+    yield "run", section([_facts(run) for run in found.runs], operator.eq)
+    yield "params", found.params
+    yield "metrics", found.metrics if of == "last" else _other_metrics(found, of)
     tags = [{key: text for key, text in run.tags.items() if key != "note"} for run in found.runs]
-    yield _group("tags", _values(section(tags, operator.eq), many))
-    yield _group("git", _values(found.git, many))
-    yield _group("packages", _values(found.packages, many))
-    notes = [{"note": run.note} if run.note else {} for run in found.runs]
-    yield _group("notes", _values(section(notes, operator.eq), many))
+    yield "tags", section(tags, operator.eq)
+    yield "git", found.git
+    yield "packages", found.packages
+    yield "notes", section([{"note": run.note} if run.note else {} for run in found.runs], operator.eq)
 
 
-def _group(name: str, rows: Iterator[Row]) -> Group:
-    everything = sorted(rows, key=lambda row: row.key)
+def _other_metrics(found: Comparison, of: str) -> Section:
+    return section([{key: _value(one, of) for key, one in run.summaries.items()} for run in found.runs], same)
+
+
+def _value(summary: Summary, of: str) -> float:
+    value = summary.min if of == "min" else summary.max
+    return math.nan if value is None else value
+
+
+def _group(name: str, found: Section, asked: Asked) -> Group:
+    """Return the rows that are asked for, and no more than a page bears."""
+    entries = sorted(_entries(found, len(asked.ids)), key=lambda entry: entry.key)
     if name == "run":
-        everything.sort(key=lambda row: _FACTS.index(row.key))
-    return Group(name, everything, len(everything), 0)
-
-
-def _cut(group: Group, asked: Asked) -> Group:
-    """Return a group with the rows that are asked for, and no more than a page bears."""
+        entries.sort(key=lambda entry: _FACTS.index(entry.key))
     wanted = [
-        row
-        for row in group.rows
-        if (row.differs or asked.everything) and asked.find.lower() in row.key.lower()
+        entry
+        for entry in entries
+        if (entry.differs or asked.everything) and asked.find.lower() in entry.key.lower()
     ]
-    most = len(wanted) if asked.more == group.name else _MOST_ROWS
-    return Group(group.name, wanted[:most], group.all, max(0, len(wanted) - most))
+    most = len(wanted) if asked.more == name else max(20, _MOST_CELLS // len(asked.ids))
+    make = _metric_row if name == "metrics" else _row
+    return Group(name, [make(entry) for entry in wanted[:most]], len(entries), max(0, len(wanted) - most))
+
+
+def _entries(found: Section, many: int) -> Iterator[Entry]:
+    yield from (Entry(key, [value] * many, False) for key, value in found.same.items())
+    yield from (Entry(key, values, True) for key, values in (found.differ | found.partial).items())
+
+
+def _row(entry: Entry) -> Row:
+    base = entry.values[0]
+    return Row(entry.key, [_cell(value, base, entry.differs) for value in entry.values])
+
+
+def _cell(value: Any, base: Any, differs: bool) -> Cell:
+    if value is None:
+        return Cell("", "")
+    return Cell(value_text(value), str(value), other=differs and not same(value, base))
+
+
+def _metric_row(entry: Entry) -> Row:
+    goal = direction_of(entry.key)
+    return Row(entry.key, [_measured(value, entry.values[0], goal) for value in entry.values], goal)
 
 
 def _facts(run: Run) -> dict[str, str]:
@@ -209,34 +239,6 @@ def _facts(run: Run) -> dict[str, str]:
         "error": f"{run.error.type}: {run.error.message}" if run.error else "",
     }
     return {name: text for name, text in facts.items() if text}
-
-
-def _entries(found: Section, many: int) -> Iterator[tuple[str, list[Any], bool]]:
-    yield from ((key, [value] * many, False) for key, value in found.same.items())
-    yield from ((key, values, True) for key, values in (found.differ | found.partial).items())
-
-
-def _values(found: Section, many: int) -> Iterator[Row]:
-    for key, values, differs in _entries(found, many):
-        cells = [
-            Cell("", "", other=differs and values[0] is not None)
-            if value is None
-            else Cell(value_text(value), str(value), other=differs and not same(value, values[0]))
-            for value in values
-        ]
-        yield Row(key, cells, differs)
-
-
-def _metrics(found: Comparison, of: str) -> Iterator[Row]:
-    rows = [{key: _value(one, of) for key, one in run.summaries.items()} for run in found.runs]
-    for key, values, differs in _entries(section(rows, same), len(found.runs)):
-        goal = direction_of(key)
-        yield Row(key, [_measured(value, values[0], goal) for value in values], differs, goal)
-
-
-def _value(summary: Summary, of: str) -> float:
-    value = {"last": summary.last, "min": summary.min, "max": summary.max}[of]
-    return math.nan if value is None else value
 
 
 def _measured(value: float | None, base: float | None, goal: str) -> Cell:

@@ -42,6 +42,9 @@ async function found(text, signal) {
   ];
 }
 
+/** @param {string} text @returns {Command} */
+const searchFor = (text) => ({ label: `Search for “${text}”`, kind: "everywhere", icon: "search", act: go(url("/search", { q: text })) });
+
 /** Show the palette. */
 export function openPalette() {
   if (document.querySelector("dialog.palette")) return;
@@ -69,7 +72,7 @@ export function openPalette() {
     asking = new AbortController();
     const { signal } = asking;
     const more = await found(text, signal);
-    if (!signal.aborted) { shown = [...near(text), ...more]; draw(); }
+    if (!signal.aborted) { shown = [...near(text), ...more, searchFor(text)]; draw(); }
   }, 120);
 
   input.addEventListener("input", () => {
