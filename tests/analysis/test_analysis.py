@@ -269,7 +269,12 @@ def test_json_pictures_and_arrays(tmp_path: Path) -> None:
     assert (picture.kind, picture.content_type) == ("image", "image/png")
     assert Image.open(io.BytesIO(base64.b64decode(picture.image))).size == (6, 4)
     array = shown("n", lambda: ml.log_artifact("n", np.zeros((3, 5))))
-    assert (array.kind, array.about) == ("array", "an array of float64 with the shape (3, 5)")
+    assert (array.kind, array.about) == (
+        "array",
+        "an array of float64 with the shape (3, 5), from 0 to 0, mean 0",
+    )
+    odd = shown("o", lambda: ml.log_artifact("o", np.array([1.0, np.nan, 3.0])))
+    assert odd.about == "an array of float64 with the shape (3,), from 1 to 3, mean 2; 1 not finite"
 
 
 class Bomb:

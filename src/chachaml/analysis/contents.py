@@ -168,17 +168,21 @@ def _text(data: bytes, part: slice) -> dict[str, Any]:
 
 
 def _array(data: bytes) -> str:
-    """Return the shape and type of an array: its header alone is read."""
+    """Return the shape and type of an array, and of numbers how large they are."""
     import numpy as np
 
     try:
-        file, headers = io.BytesIO(data), np.lib.format
-        version = headers.read_magic(file)
-        read = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
-        shape, _, kind = read(file)
-    except ValueError as error:
-        return f"an array whose header cannot be read: {error}"
-    return f"an array of {kind} with the shape {shape}"
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        return f"an array that cannot be read: {error}"
+    about = f"an array of {array.dtype} with the shape {array.shape}"
+    if array.dtype.kind not in "fiu" or not array.size:
+        return about
+    finite = array[np.isfinite(array)]
+    if finite.size:
+        about += f", from {finite.min():.6g} to {finite.max():.6g}, mean {finite.mean(dtype=float):.6g}"
+    odd = array.size - finite.size
+    return f"{about}; {odd:,} not finite" if odd else about
 
 
 def _perhaps_text(row: ArtifactRow, data: bytes, part: slice) -> dict[str, Any]:

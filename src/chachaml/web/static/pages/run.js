@@ -11,6 +11,9 @@ header(watched);
 
 const TABS = {
   "": () => import("./run/overview.js"),
+  code: () => import("./run/code.js"),
+  artifacts: () => import("./run/artifacts.js"),
+  console: () => import("./run/console.js"),
 };
 
 const load = /** @type {any} */ (TABS)[tab];
