@@ -372,10 +372,23 @@ def test_lineage_leads_to_relatives_models_and_runs_on_the_same_data(page: Page,
     expect(page.get_by_role("link", name="chain").first).to_be_visible()
 
 
+def test_curves_are_drawn_and_grow(page: Page, api: Api) -> None:
+    run = api.start()
+    api.log(run, 0, **{"loss": 1, "system/cpu": 20})
+    with logging(api, run):
+        page.goto(f"/runs/{run}/charts")
+        expect(page.locator('.chart-card[data-key="train/loss"] canvas').first).to_be_visible()
+        expect(page.locator('.chart-card[data-key="system/cpu"]')).to_have_count(0)
+        page.get_by_role("link", name="System").click()
+        expect(page.locator('.chart-card[data-key="system/cpu"]')).to_be_visible()
+        expect(page.locator(".chart-card")).to_have_count(1)
+        axe(page)
+
+
 def test_every_tab_of_an_empty_run_teaches(page: Page, api: Api) -> None:
     run = api.start()
     api.end(run)
-    for tab in ("", "/console", "/artifacts", "/code", "/lineage"):
+    for tab in ("", "/charts", "/system", "/console", "/artifacts", "/code", "/lineage"):
         page.goto(f"/runs/{run}{tab}")
         expect(page.locator(".tabs a[aria-current]")).to_be_visible()
         axe(page)
@@ -436,9 +449,11 @@ def test_nothing_that_a_run_holds_does_anything(page: Page, server: Served, watc
     assert page.evaluate(
         "[...document.querySelectorAll('#run a')].every((a) => !/^javascript/i.test(a.href))"
     )
-    for tab in ("console", "code", "lineage", "artifacts"):
+    for tab in ("console", "code", "lineage", "charts", "artifacts"):
         page.goto(f"/runs/{run.id}/{tab}")
         expect(page.locator(".tabs a[aria-current]")).to_be_visible()
+        if tab == "charts":
+            expect(page.locator(".chart-card canvas").first).to_be_visible()
     for link in page.locator("#tree a").all():
         link.click()
         expect(page.locator("#preview .content > *").first).to_be_attached()

@@ -25,6 +25,8 @@ __all__ = ["command_of", "routes"]
 
 TABS = {
     "": "Overview",
+    "charts": "Charts",
+    "system": "System",
     "console": "Console",
     "artifacts": "Artifacts",
     "code": "Code",
@@ -100,6 +102,10 @@ def _given(run: Run, tab: str) -> dict[str, Any]:
 
 def _of_tab(run: Run, tab: str) -> dict[str, Any]:
     match tab:
+        case "charts":
+            return {}
+        case "system":
+            return {"measured": any(key.startswith(SYSTEM) for key in run.summaries)}
         case "console":
             return {"printed": ml.console(run.id)}
         case "artifacts":

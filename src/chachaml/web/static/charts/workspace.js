@@ -22,9 +22,10 @@ const KEPT = 24;
 const MOST = 1000;
 
 export class Workspace {
-  /** @param {HTMLElement} host @param {{state: State}} given */
+  /** @param {HTMLElement} host @param {{state: State, shows?: (key: string) => boolean}} given `shows` leaves metrics out. */
   constructor(host, given) {
     this.state = given.state;
+    this.shows = given.shows ?? (() => true);
     /** @type {Run[]} */
     this.runs = [];
     /** @type {Map<string, string>} */
@@ -117,7 +118,7 @@ export class Workspace {
     const controller = this.learning = new AbortController();
     try {
       const found = runs.length ? Object.keys((await post("/api/curves/keys", { runs }, controller.signal)).keys) : [];
-      const next = new Set(anew ? found : [...this.keys, ...found]);
+      const next = new Set([...anew ? [] : this.keys, ...found.filter(this.shows)]);
       const same = this.known && next.size === this.keys.size && [...next].every((key) => this.keys.has(key));
       this.known = true;
       this.keys = next;

@@ -8,14 +8,13 @@ import { key as onKey } from "../../lib/keys.js";
 import { spark } from "../../lib/spark.js";
 import { KeysTable } from "./keys_table.js";
 import { note } from "./note.js";
+import { SYSTEM } from "./watched.js";
 
 /** @typedef {import("./watched.js").Watched} Watched */
 
-const SYSTEM = "system/";
-
-/** Show the tab. @param {Watched} watched @param {HTMLElement} host */
-export function show(watched, host) {
-  host.style.setProperty("--own", colourOf(watched.id));
+/** Show the tab. @param {Watched} watched */
+export function show(watched) {
+  the("#run").style.setProperty("--own", colourOf(watched.id));
   params(watched);
   metrics(watched);
   note(watched);

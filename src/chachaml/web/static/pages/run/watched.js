@@ -3,6 +3,9 @@
 import { get } from "../../lib/api.js";
 import { onChange } from "../../lib/live.js";
 
+/** How the keys begin of what was measured of the machine. */
+export const SYSTEM = "system/";
+
 export class Watched {
   /** @param {any} run As GET /api/runs/{id} gives it. */
   constructor(run) {
