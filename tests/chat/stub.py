@@ -27,6 +27,7 @@ class Say:
     tokens: tuple[int, int] = (100, 10)
     stop: str = ""  # "length" or "refused"
     thinking: str = ""
+    id: str = ""  # of its calls, where a server gives all the same
     pause: float = 0.0  # seconds between two events
     cut: int | None = None  # close the line after so many events
     error: int | None = None  # after so many events, tell of an error in the midst of the stream
@@ -341,7 +342,7 @@ def _completions(reply: Say, number: int) -> Iterator[dict[str, Any]]:
     for piece in pieces(reply.text):
         yield chunk({"content": piece})
     for no, (name, given) in enumerate(reply.calls):
-        call = {"index": no, "id": f"call_{number}_{no}", "type": "function"}
+        call = {"index": no, "id": reply.id or f"call_{number}_{no}", "type": "function"}
         yield chunk({"tool_calls": [{**call, "function": {"name": name, "arguments": ""}}]})
         for piece in pieces(_arguments(given)):
             yield chunk({"tool_calls": [{"index": no, "function": {"arguments": piece}}]})

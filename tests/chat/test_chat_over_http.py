@@ -156,6 +156,22 @@ def test_a_yes_is_for_one_call_alone(
     assert len(stub.seen) == 1
 
 
+def test_a_yes_is_heard_once_though_later_calls_have_the_same_id(
+    stub: Stub, owner: httpx.Client, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHACHAML_CHAT_URL", f"{stub.url}/v1")
+    one, other = ({"run_id": run, "key": key, "value": "yes"} for key in ("one", "other"))
+    stub.says(*(Say("", [("add_tag", tag)], id="call_0") for tag in (one, one, other)))
+    found = events(owner, question="Tag it.", writes=True)
+    for tag in (one, other):
+        approval = {name: found[-2][name] for name in ("conversation", "id", "name", "arguments")}
+        found = events(owner, approval={**approval, "approved": True})
+        assert (found[-2]["type"], found[-2]["arguments"]) == ("needs_approval", one if tag is one else other)
+        if tag is one:
+            assert tags(owner, run) == {"one": "yes"}
+    assert tags(owner, run) == {"one": "yes"}
+
+
 def test_without_being_asked_for_no_tool_writes(
     provider: str, stub: Stub, owner: httpx.Client, run: str
 ) -> None:

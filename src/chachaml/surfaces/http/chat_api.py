@@ -174,8 +174,13 @@ def _tools(request: Request, *, writes: bool) -> dict[str, Tool]:
 
 
 def _worker(request: Request, said: Approval | None) -> Worker:
+    words = [] if said is None else [said]
+
     async def decide(wanted: Wanted, _: Tool) -> bool | None:
-        return said.approved if said is not None and said.id == wanted.id else None
+        call = (wanted.id, wanted.name, dict(wanted.arguments or {}))
+        if words and (words[0].id, words[0].name, words[0].arguments) == call:
+            return words.pop().approved  # heard once: some servers give later calls the same id
+        return None
 
     async def use(tool: Tool, wanted: Wanted) -> Result:
         if not request.service.actor(request.headers).may(needs(tool.operation)):
