@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench soak fuzz clusters mcp-conformance strace chromium clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance strace chromium clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -26,6 +26,9 @@ tests: $(READY) $(TSC) strace chromium
 bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md and the README's figures
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.readme
+
+fixtures: $(READY)  ## make anew what other tools recorded, by these tools themselves; takes minutes
+	$(BIN)/python -m tests.moving.made.anew
 
 soak: $(READY) strace  ## the long forms: a million schedules, two thousand kills
 	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -s -x

@@ -177,6 +177,16 @@ def test_a_run_that_went_on_is_brought_up_to_date(folder: Path) -> None:
     assert ml.metric(run, "loss").values.tolist() == [0.25, 1.0]
 
 
+def test_a_run_that_names_no_place_has_no_artifacts(folder: Path) -> None:
+    path = database(folder)
+    Path("thesis.tex").write_text("not an artifact of any run")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE runs SET artifact_uri = NULL WHERE name = 'first'")
+        db.execute("UPDATE runs SET artifact_uri = './' WHERE name = 'child'")
+    ml.import_runs("mlflow", path)
+    assert all(ml.run(run.id).artifacts == () for run in ml.runs(archived=None))
+
+
 def test_a_damaged_folder_gives_what_can_be_read(folder: Path) -> None:
     shutil.copytree(FIXTURES / "mlruns", folder / "mlruns")
     metas = sorted((folder / "mlruns").glob("[1-9]*/*/meta.yaml"))

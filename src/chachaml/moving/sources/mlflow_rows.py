@@ -82,7 +82,7 @@ def folder_of(uri: str, roots: Sequence[Path]) -> Path | None:
         roots: Where to look for what a server or another machine wrote.
     """
     parts = urlsplit(uri)
-    if parts.scheme not in ("", "file", "mlflow-artifacts"):
+    if parts.scheme not in ("", "file", "mlflow-artifacts") or parts.path.strip("./") == "":
         return None
     path = Path(url2pathname(unquote(parts.path)) if parts.scheme else uri)
     if parts.scheme != "mlflow-artifacts" and path.is_dir():
