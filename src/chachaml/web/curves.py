@@ -32,8 +32,8 @@ __all__ = ["PACKED", "Asked", "routes"]
 
 PACKED = "application/vnd.chachaml.curves"
 
-_MOST_PLACES = 8_000_000
-"""Runs times keys times buckets of one answer: a quarter of a gigabyte."""
+_MOST_PLACES = 4_000_000
+"""Runs times keys times buckets of one answer: an eighth of a gigabyte."""
 _MANY = 1000
 """From this many series on an answer takes long enough to keep others waiting."""
 _COARSE = 64

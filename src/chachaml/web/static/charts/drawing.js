@@ -126,8 +126,11 @@ function drawBand({ ctx }, curve, start, end, toX, toY, alpha) {
 function drawSpikes({ ctx, ratio }, curve, start, end, toX, toY, faint) {
   const clear = new Path2D(), others = new Path2D();
   const far = SPIKE * ratio;
-  const lows = Float64Array.from({ length: end - start }, (_, at) => toY(curve.low[start + at]));
-  const highs = Float64Array.from({ length: end - start }, (_, at) => toY(curve.high[start + at]));
+  const lows = new Float64Array(end - start), highs = new Float64Array(end - start);
+  for (let at = start; at < end; at++) {
+    lows[at - start] = toY(curve.low[at]);
+    highs[at - start] = toY(curve.high[at]);
+  }
   for (let at = 0; at < lows.length; at++) {
     const [low, high] = [lows[at], highs[at]];
     if (!(low - high >= far)) continue;
