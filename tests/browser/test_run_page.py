@@ -121,6 +121,8 @@ def test_a_run_is_shown_as_it_is_logged_to(page: Page, api: Api) -> None:
         expect(page.locator('tr[data-key="lr"]')).to_be_hidden()
         api.post(f"/api/w/runs/{run}/params", model={"width": 64, "act": "relu"}, lr=0.1)
         expect(page.locator('tr[data-key="model.width"] td')).to_have_text("64")
+        api.log(run, 0, progress=0.5)
+        expect(page.locator("#took")).to_contain_text("left")
         axe(page)
     api.end(run, status="failed", error={"type": "ValueError", "message": "no", "traceback": "Traceback"})
     expect(page.get_by_role("heading", name="ValueError")).to_be_visible()

@@ -8,6 +8,7 @@ import { Watched } from "./run/watched.js";
 const { run, tab } = given("data");
 const watched = new Watched(run);
 header(watched);
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 const TABS = {
   "": () => import("./run/overview.js"),

@@ -12,6 +12,8 @@ import { SYSTEM } from "./watched.js";
 
 /** @typedef {import("./watched.js").Watched} Watched */
 
+const { compare } = new Intl.Collator("en", { numeric: true });
+
 /** Show the tab. @param {Watched} watched */
 export function show(watched) {
   the("#run").style.setProperty("--own", colourOf(watched.id));
@@ -22,7 +24,9 @@ export function show(watched) {
   if (printed) printed.scrollTop = printed.scrollHeight;
   onKey("/", "Find a param", () => the("#find-params").focus());
   watched.onNews((run, before) => {
-    if (run.error && !before.error) location.reload(); // the page of a failed run opens on its error
+    const fell = (run.error && !before.error) || (run.status === "crashed" && before.status !== "crashed");
+    // The page of a run that fell opens on why; what is being written is not taken away for that.
+    if (fell && !document.querySelector(".note-edit, dialog, input.name")) location.reload();
   });
 }
 
@@ -47,7 +51,7 @@ function params(watched) {
     },
   });
   const draw = () => {
-    const keys = Object.keys(watched.run.params).sort();
+    const keys = Object.keys(watched.run.params).sort(compare);
     counts(keys.length, "params");
     table.show(keys);
   };
@@ -68,7 +72,7 @@ function metrics(watched) {
     update: (key, cells) => fillMetric(watched.run.summaries[key], cells, key, curves),
   });
   const draw = () => {
-    const keys = Object.keys(watched.run.summaries).filter((key) => !key.startsWith(SYSTEM)).sort();
+    const keys = Object.keys(watched.run.summaries).filter((key) => !key.startsWith(SYSTEM)).sort(compare);
     counts(keys.length, "metrics");
     table.show(keys);
   };
