@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance strace chromium clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance strace chromium screenshots clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -35,6 +35,9 @@ soak: $(READY) strace  ## the long forms: a million schedules, two thousand kill
 
 fuzz: $(READY)  ## a hundred thousand requests that no client would send
 	CHACHAML_SOAK=1 $(BIN)/pytest -p no:cacheprovider -s tests/surfaces/http/test_fuzz.py
+
+screenshots: $(READY) chromium  ## the pictures of the guide's tour of the pages
+	$(BIN)/python -m docs.tour
 
 clusters: $(READY)  ## pipelines on Ray too, which is large
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.30"

@@ -27,6 +27,7 @@ SUBJECTS = (
     "models",
     "serving",
     "pages",
+    "paints",
     "agents",
     "postgres",
 )

@@ -34,7 +34,18 @@ def test_the_page_shows_machine_targets_and_tables(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["long_series", "crash", "many_runs", "searching", "artifacts", "models", "serving", "pages", "agents"],
+    [
+        "long_series",
+        "crash",
+        "many_runs",
+        "searching",
+        "artifacts",
+        "models",
+        "serving",
+        "pages",
+        "paints",
+        "agents",
+    ],
 )
 def test_nothing_is_lost_or_fails_on_the_way(subject: str, bench: Bench) -> None:
     (section,) = run.measure(bench, [subject])

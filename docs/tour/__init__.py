@@ -1,0 +1,1 @@
+"""Makes the pictures of the tour: `python -m docs.tour`, or `make screenshots`."""
