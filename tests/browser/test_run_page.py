@@ -176,7 +176,8 @@ def test_a_failed_run_opens_on_its_error(page: Page, api: Api) -> None:
     axe(page)
 
 
-def test_a_run_is_archived_restored_and_deleted(page: Page, api: Api) -> None:
+def test_a_run_is_archived_restored_and_deleted(page: Page, api: Api, watched: Watched) -> None:
+    watched.expect("400")  # comparing one run asks for another
     run = api.start()
     api.end(run)
     page.goto(f"/runs/{run}")
@@ -185,6 +186,10 @@ def test_a_run_is_archived_restored_and_deleted(page: Page, api: Api) -> None:
     expect(page.locator("#archived")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#archived")).to_have_count(0)
+    page.get_by_role("button", name="What to do with this run").click()
+    page.get_by_role("button", name="Compare with another run").click()
+    page.wait_for_url(f"**/compare?ids={run}")
+    page.go_back()
     page.get_by_role("button", name="What to do with this run").click()
     page.get_by_role("button", name="Delete for good").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()

@@ -7,7 +7,7 @@ A page may not parse markup (its policy forbids it), so what a script shows come
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -73,6 +73,7 @@ async def _render(request: Request) -> Response:
     return answer({"html": html, "tree": _tree(html)})
 
 
+@lru_cache(maxsize=64)
 def as_markup(text: str) -> Markup:
     """Return Markdown as markup that may stand in a page."""
     html = nh3.clean(

@@ -157,18 +157,13 @@ function items(watched) {
   return [
     { label: "Copy the id", icon: icon("copy"), act: () => copy(run.id) },
     { label: `Copy ml.run("${short(run.id)}")`, icon: icon("copy"), act: () => copy(`ml.run("${run.id}")`) },
-    { label: "Compare with another run", icon: icon("compare"), act: () => compare(run) },
+    { label: "Compare with another run", icon: icon("compare"), act: () => location.assign(url("/compare", { ids: run.id })) },
     null,
     run.status === "running" && { label: "End this run", icon: icon("close"), act: () => end(watched) },
     { label: "Move to another experiment", icon: icon("experiments"), act: () => move(watched) },
     { label: run.archived ? "Restore" : "Archive", icon: icon("archive"), act: () => archive(watched) },
     { label: "Delete for good", icon: icon("trash"), danger: true, act: () => destroy(watched) },
   ].filter((one) => one !== false);
-}
-
-/** @param {any} run */
-function compare(run) {
-  location.assign(url("/runs", { experiment: run.experiment, selected: run.id }));
 }
 
 /** @param {Watched} watched */
