@@ -38,11 +38,11 @@ class BlobContract:
         """Return an empty store."""
         pytest.fail("a suite that runs the contract overrides the fixture `blobs`")
 
-    def another(self, blobs: LocalBlobs) -> LocalBlobs:
+    def another(self, blobs: LocalBlobs) -> LocalBlobs:  # noqa: ARG002 - for who overrides it
         """Return another store in front of the same place."""
         pytest.fail("a suite that runs the contract overrides `another`")
 
-    def spoil(self, blobs: LocalBlobs, digest: str, data: bytes) -> None:
+    def spoil(self, blobs: LocalBlobs, digest: str, data: bytes) -> None:  # noqa: ARG002 - as above
         """Put other bytes in the place of those that are kept."""
         pytest.fail("a suite that runs the contract overrides `spoil`")
 
