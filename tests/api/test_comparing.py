@@ -245,7 +245,7 @@ def test_smoothing_is_the_debiased_average() -> None:
     with ml.start_run() as run:
         for step, value in enumerate(values):
             run.log_metric("x", value, step)
-    curve = ml.plot("x", run, smooth=0.6)._curves()[0].ys
+    curve = ml.plot("x", run, smooth=0.6).curves()[0].ys
     finite = [value for value in values if value == value]
     weights = [np.array([0.6 ** (n - i) for i in range(n + 1)]) for n in range(len(finite))]
     expected = [float(w @ finite[: len(w)] / w.sum()) for w in weights]

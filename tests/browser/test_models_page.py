@@ -48,10 +48,10 @@ def test_a_version_is_promoted_with_a_reason_and_put_back(page: Page, model: str
     expect(live).to_contain_text("version 3 since just now")
     expect(live).to_contain_text("the best so far")
     page.get_by_role("button", name="Undo").click()
-    expect(live).to_contain_text("version 2")
+    expect(live).to_contain_text("version 2 since")
     page.get_by_role("button", name="Go back to version").click()
     page.get_by_role("dialog").get_by_role("button", name="Go back").click()
-    expect(live).to_contain_text("version 3")
+    expect(live).to_contain_text("version 3 since")
     assert ml.registry.model(model).production == 3
 
 
