@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
@@ -23,7 +23,6 @@ from chachaml.core.errors import (
     StoreUnavailable,
 )
 from chachaml.core.ids import command_id
-from chachaml.delivering import Delivering, deliver
 from chachaml.journal.drainer import Drain, DrainThread
 from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
 from chachaml.journal.reader import FolderSource
@@ -69,9 +68,7 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.artifacts = settings.artifacts_root(path)
-        """The folder of the artifacts; with a bucket, of those that are on their way to it."""
-        self.bucket = settings.artifacts_bucket()
-        """The address of the bucket that artifacts are kept in, '' for the folder."""
+        """The folder of the artifacts."""
         self.trouble: ChachamlError | None = None
         """The last reason why draining failed, until it succeeds again."""
         self._told: set[str] = set()
@@ -163,9 +160,8 @@ class Connection:
         if own:
             self._drain_own()
         store = self.store(create=True)
-        target = cast("Store", Delivering(store, self.blobs())) if self.bucket else store
         for root in self._roots():
-            recover(root, target, store.id, report, own=own, at_once=at_once)
+            recover(root, store, store.id, report, own=own, at_once=at_once)
         self._reap(store, own)
         return report
 
@@ -187,30 +183,10 @@ class Connection:
         """Return where the bytes of artifacts are kept; nothing is made before it is needed."""
         with self._lock:
             if self._blobs is None or self._blobs.root != self.artifacts:
-                self._blobs = self._make_blobs()
+                from chachaml.artifacts.blobs import LocalBlobs
+
+                self._blobs = LocalBlobs(self.artifacts)
             return self._blobs
-
-    def _make_blobs(self) -> LocalBlobs:
-        if self.bucket:
-            from chachaml.artifacts.bucket import open_bucket
-            from chachaml.artifacts.objects import ObjectBlobs
-
-            return ObjectBlobs(self.artifacts, open_bucket(self.bucket), lambda: self.store().id)
-        from chachaml.artifacts.blobs import LocalBlobs
-
-        return LocalBlobs(self.artifacts)
-
-    def keep_artifacts(self, where: str | os.PathLike[str]) -> None:
-        """Keep artifacts in this folder or bucket from now on.
-
-        Raises:
-            BadValue: A server keeps them where its owner says.
-        """
-        self.bucket = settings.bucket_of(str(where))
-        self.artifacts = (
-            settings.artifacts_root(self.path) if self.bucket else Path(where).expanduser().absolute()
-        )
-        self._blobs = None
 
     def command(self, *changes: Change) -> Receipt:
         """Apply `changes` at once, after all that was logged before.
@@ -222,8 +198,6 @@ class Connection:
 
     def apply(self, batch: Batch) -> Receipt:
         """Apply a stretch of this process's journal; the store is made if need be."""
-        if self.bucket:
-            deliver(self.blobs(), batch)
         receipt = self.store(create=True).apply(batch)
         self._drained.update(dict.fromkeys(run for one in batch.changes if (run := getattr(one, "run", ""))))
         return receipt

@@ -65,7 +65,7 @@ def doctor(store: str | os.PathLike[str] | None = None, *, repair: bool = False)
 
 def _collect(where: Connection, *, dry_run: bool) -> int:
     """Delete the bytes that no run has, or only look for them; return how many."""
-    if not where.blobs().exists():
+    if not where.artifacts.is_dir():
         return 0
     from chachaml.artifacts.collect import collect
 
@@ -74,13 +74,12 @@ def _collect(where: Connection, *, dry_run: bool) -> int:
 
 def _missing_bytes(where: Connection) -> list[str]:
     """Return in words which artifacts have lost their bytes, or hold others than were logged."""
-    blobs = where.blobs()
-    if not blobs.exists():
+    if not where.artifacts.is_dir():
         return []
     from chachaml.artifacts.collect import faults
 
-    store = where.store()
+    blobs, store = where.blobs(), where.store()
     kept = {digest for digest, _, _ in blobs.digests()}
     gone = [digest for digest in store.digests() if digest not in kept]
-    lost = [f"the bytes of artifact {digest} are not at {blobs.where(digest)}" for digest in gone]
+    lost = [f"the bytes of artifact {digest} are not in {where.artifacts}" for digest in gone]
     return lost + faults(blobs)

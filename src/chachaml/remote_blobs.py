@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from chachaml.artifacts.blobs import LocalBlobs
-from chachaml.core.errors import Conflict, NotFound
+from chachaml.core.errors import Conflict
 from chachaml.store.line import Line
 
 __all__ = ["RemoteBlobs"]
@@ -44,9 +43,7 @@ class RemoteBlobs(LocalBlobs):
         return super().open(digest)
 
     def _fetch(self, digest: str) -> None:
-        address = f"/api/blobs/{digest}"
-        direct = self._line.address("GET", address)
-        with self._line.reading_at(direct) if direct else self._line.reading(address) as pieces:
+        with self._line.reading(f"/api/blobs/{digest}") as pieces:
             unfinished = self.part(f"{digest}-fetched")
             with unfinished.open("wb") as file:
                 for piece in pieces:
@@ -71,12 +68,6 @@ class RemoteBlobs(LocalBlobs):
         """Yield nothing: whoever looks after the server looks after its blobs."""
         return iter(())
 
-    def deliver(self, digest: str) -> None:
-        """Send bytes that the server does not have yet, if they are on this machine; see `send`."""
-        if self.has(digest):
-            with contextlib.suppress(NotFound):  # tidied away: the server says whether it has them
-                self.send(digest)
-
     def has(self, digest: str) -> bool:
         """Tell whether the bytes are on this machine."""
         return self.path(digest).exists()
@@ -99,9 +90,6 @@ class RemoteBlobs(LocalBlobs):
 
     def _send_piece(self, address: str, at: int, piece: bytes, size: int) -> int | None:
         """Send a piece; return where the next one begins, None behind the last."""
-        if direct := piece and self._line.address("POST", address, {"Upload-Offset": str(at)}):
-            self._line.put_at(direct, piece)
-            return at + len(piece)  # the last one is empty: with it the server joins all of them
         about = {"Upload-Offset": str(at), "Upload-Length": str(size)}
         try:
             now = int(self._line.send("PATCH", address, piece, about)["upload-offset"])

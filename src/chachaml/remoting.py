@@ -7,7 +7,6 @@ for `chachaml.flush`, for ``chachaml sync``, or for the next process that connec
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from chachaml.away import Away
 from chachaml.core import settings
 from chachaml.core.changes import ArtifactLogged, Batch, Receipt
-from chachaml.core.errors import BadValue
+from chachaml.core.errors import NotFound
 from chachaml.journal.recovery import journal_folders
 from chachaml.remote_blobs import RemoteBlobs
 from chachaml.store.line import Line
@@ -43,19 +42,7 @@ class Remote(Away):
         self.url = url
         self._token: str | None = None
         super().__init__(path, url)
-        self.artifacts, self.bucket = self._folder / "artifacts", ""
-
-    def keep_artifacts(self, where: str | os.PathLike[str]) -> None:
-        """Keep what waits to be sent in this folder from now on.
-
-        Raises:
-            BadValue: A bucket, which only the server's owner names.
-        """
-        if settings.bucket_of(str(where)):
-            raise BadValue(
-                f"{self.url} keeps artifacts where its owner says", "set CHACHAML_ARTIFACTS for the server"
-            )
-        super().keep_artifacts(where)
+        self.artifacts = self._folder / "artifacts"
 
     has_bytes = False
 
@@ -132,5 +119,8 @@ class Shipping(RemoteStore):
         """Apply a batch, once the server has the bytes that it speaks of."""
         for change in batch.changes:
             if isinstance(change, ArtifactLogged):
-                self._blobs().deliver(change.digest)
+                blobs = self._blobs()
+                if blobs.has(change.digest):
+                    with contextlib.suppress(NotFound):  # tidied away: the server says whether it has them
+                        blobs.send(change.digest)
         return super().apply(batch)

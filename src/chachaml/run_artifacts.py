@@ -336,9 +336,8 @@ class RunArtifacts:
             self._announce()
             self._journal.log(logged)
             self._artifacts.add(name)
-        if blobs.shows:
-            with contextlib.suppress(OSError):  # the view is made again when it is asked for
-                view.place(blobs, self.id, name, blob.digest)
+        with contextlib.suppress(OSError):  # the view is made again when it is asked for
+            view.place(blobs, self.id, name, blob.digest)
         return Artifact.from_change(logged)
 
     def _put(self, name: str, encoded: Encoded) -> Blob:

@@ -90,5 +90,5 @@ def faults(blobs: LocalBlobs) -> list[str]:
             while chunk := file.read(CHUNK):
                 hasher.update(chunk)
         if hasher.hexdigest() != digest:
-            found.append(f"the bytes of artifact {blobs.where(digest)} have changed since they were logged")
+            found.append(f"the bytes of artifact {blobs.path(digest)} have changed since they were logged")
     return found

@@ -35,6 +35,7 @@ from chachaml.moving.difference import belongings
 from chachaml.moving.imported import File, Imported, Source, Version, clean, key_of
 from chachaml.moving.places import Place, place, show
 from chachaml.moving.points import PIECE, missing
+from chachaml.remote_blobs import RemoteBlobs
 
 __all__ = ["SOURCES", "import_runs"]
 
@@ -248,8 +249,9 @@ class Importer:
             data = file.data if isinstance(file.data, bytes) else file.data()
             beginning = data[:16]
             digest, size = ("", len(data)) if self._dry else self._to.blobs().put_bytes(data)
-        if not self._dry:
-            self._to.blobs().deliver(digest)
+        blobs = self._to.blobs()
+        if isinstance(blobs, RemoteBlobs) and not self._dry:
+            blobs.send(digest)
         self._tally.artifacts += 1
         self._tally.bytes += size
         kind = file.content_type or guess(file.name, beginning)

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 
 import httpx
 import msgspec
@@ -59,17 +58,12 @@ class Line:
     def __init__(self, url: str, token: Callable[[], str]) -> None:
         self.url, self._token = url.rstrip("/"), token
         self._shown = token()
-        self._is_direct = True
         local = httpx.URL(self.url).host in ("127.0.0.1", "::1", "localhost")
         self._client = httpx.Client(
             timeout=httpx.Timeout(_ANSWER, connect=_CONNECT),
             auth=self._sign,
             trust_env=not local,  # a proxy knows no way to this machine's own addresses
         )
-
-    @cached_property
-    def _elsewhere(self) -> httpx.Client:
-        return httpx.Client(timeout=httpx.Timeout(_ANSWER, connect=_CONNECT))
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
         if token := self._shown:
@@ -159,56 +153,6 @@ class Line:
         except httpx.HTTPError as error:
             raise self._away(error) from error
 
-    def address(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> str:
-        """Return where bytes can go directly, '' if through the server alone; it is not asked again then.
-
-        Raises:
-            StoreUnavailable: The server cannot be reached.
-            ChachamlError: What the server says.
-        """
-        if not self._is_direct:
-            return ""
-        answer = self._once(method, f"{path}/address", b"" if method == "POST" else None, headers or {})
-        if answer.status_code in (404, 405, 409):
-            self._is_direct = answer.status_code == 404
-            return ""
-        if answer.status_code >= 300:
-            raise self._error(answer.status_code, answer.content)
-        address: str = msgspec.json.decode(answer.content)["address"]
-        return address
-
-    @contextmanager
-    def reading_at(self, address: str) -> Iterator[Iterator[bytes]]:
-        """Give the bytes at an address that the server gave, as they come; it is shown no token.
-
-        Raises:
-            StoreUnavailable: It cannot be read.
-        """
-        try:
-            with self._elsewhere.stream("GET", address) as answer:
-                if answer.status_code >= 300:
-                    raise StoreUnavailable(f"{answer.url.host} answered {answer.status_code}", "try again")
-                yield answer.iter_raw()
-        except httpx.HTTPError as error:
-            raise self._not_there(address, error) from error
-
-    def put_at(self, address: str, data: bytes) -> None:
-        """Put bytes at an address that the server gave; it is shown no token.
-
-        Raises:
-            StoreUnavailable: They are not taken there.
-        """
-        try:
-            answer = self._elsewhere.put(address, content=data)
-        except httpx.HTTPError as error:
-            raise self._not_there(address, error) from error
-        if answer.status_code >= 300:
-            raise StoreUnavailable(f"{answer.url.host} answered {answer.status_code}", "try again")
-
-    def _not_there(self, address: str, error: Exception) -> StoreUnavailable:
-        why = f"{httpx.URL(address).host} cannot be reached from here: {error or type(error).__name__}"
-        return StoreUnavailable(why, "the server's owner can turn it off: CHACHAML_ARTIFACTS_DIRECT=off")
-
     def look(self, path: str) -> Mapping[str, str] | None:
         """Return the headers that GET would answer with, None if nothing is there.
 
@@ -257,8 +201,6 @@ class Line:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
-        if "_elsewhere" in vars(self):
-            self._elsewhere.close()
 
 
 def _pause(tried: int, told: str = "") -> None:

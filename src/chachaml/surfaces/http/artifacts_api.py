@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,6 @@ from starlette.responses import Response
 
 from chachaml.artifacts import content_type, formats
 from chachaml.artifacts.blobs import Blob, LocalBlobs
-from chachaml.core import configuration
 from chachaml.core.changes import ArtifactLogged, Batch
 from chachaml.core.checks import check_change, check_digest
 from chachaml.core.errors import ArtifactExists, BadValue, Conflict, NotFound
@@ -113,25 +112,6 @@ def routes() -> list[Route]:
             add_to_blob,
             said("add_to_blob", "Keep the next piece of some bytes.", digest, *_PIECES, raw=True),
             limit=None,
-        ),
-        Route(
-            "GET",
-            "/api/blobs/{digest}/address",
-            "read",
-            address_of_blob,
-            said("get_blob_address", "Say where these bytes can be fetched directly.", digest),
-        ),
-        Route(
-            "POST",
-            "/api/blobs/{digest}/address",
-            "write",
-            address_of_piece,
-            said(
-                "get_piece_address",
-                "Say where the next piece can be put directly.",
-                digest,
-                _PIECES[0],
-            ),
         ),
         Route(
             "DELETE",
@@ -301,7 +281,7 @@ async def _log(
 
     if request.key:  # which the body, unread until now, belongs to: other bytes are another request
         request.key = "\0".join((request.key, name, blob.digest))
-    await _settle(request, blob.digest)
+    await request.work(request.service.where.blobs().sync)
     batch = Batch((logged,), command=logging_api.command(request))
     await logging_api.write(request, batch, [run], prepare)
     made = Artifact.from_change(logged)
@@ -348,7 +328,10 @@ def _size_of(request: Request, digest: str) -> int | None:
         mine = digest in request.store.digests()
     elif not mine:
         mine = True
-    return blobs.size_of(digest) if mine else None
+    try:
+        return blobs.path(digest).lstat().st_size if mine else None
+    except OSError:
+        return None
 
 
 async def get_blob(request: Request) -> Response:
@@ -358,8 +341,8 @@ async def get_blob(request: Request) -> Response:
     if size is not None:
         put = request.service.where.blobs().put_at(digest)
         return await streamed(request, Blob(digest, size), "", {"X-Put-At": f"{put:.6f}"})
-    came = await request.work(partial(request.service.where.blobs().gathered, _part(request, digest)))
-    offset = {} if came is None else {"Upload-Offset": str(came)}
+    part = _part(request, digest)
+    offset = {"Upload-Offset": str(part.stat().st_size)} if part.exists() else {}
     raise Problem(404, "not_found", "these bytes are not here", headers=offset)
 
 
@@ -369,7 +352,7 @@ async def put_blob(request: Request) -> Response:
     blob = await _receive(request)
     if blob.digest != digest:
         raise BadValue(f"the bytes have the SHA-256 {blob.digest}", "send them anew")
-    await _settle(request, blob.digest)
+    await request.work(request.service.where.blobs().sync)
     return answer({"sha256": blob.digest, "size": blob.size})
 
 
@@ -379,73 +362,38 @@ async def add_to_blob(request: Request) -> Response:
     at, whole = _number(request, "upload-offset"), _number(request, "upload-length")
     blobs, part = _room(request), _part(request, digest)
     source = _Incoming(request.body.chunks(), blobs.root)
-    offset = await anyio.to_thread.run_sync(
-        _gather, blobs, part, at, whole, source, limiter=request.service.uploads
-    )
+    offset = await anyio.to_thread.run_sync(_append, part, at, whole, source, limiter=request.service.uploads)
     told = {"Upload-Offset": str(offset)}
     if offset < whole:
         return answer({"sha256": digest, "size": offset, "complete": False}, headers=told)
-    blob = await anyio.to_thread.run_sync(blobs.keep_gathered, part, digest, limiter=request.service.slow)
-    await _settle(request, digest)
+    blob = await anyio.to_thread.run_sync(blobs.adopt, part, digest, limiter=request.service.slow)
+    await request.work(blobs.sync)
     request.service.sent(request.actor, digest)
     return answer({"sha256": digest, "size": blob.size, "complete": True}, headers=told)
 
 
-def _gather(blobs: LocalBlobs, name: str, at: int, whole: int, source: Any) -> int:
-    """Keep the next piece; return how many bytes there are then."""
-    try:
-        return blobs.gather(name, at, whole, source)
-    except Conflict as error:
-        told = {"Upload-Offset": str(blobs.gathered(name) or 0)}
-        raise Problem(409, "conflict", error.message, error.hint, told) from None
+def _append(path: Path, at: int, whole: int, source: _Incoming) -> int:
+    """Add what comes to a file that ends at `at`; return where it ends then."""
+    with path.open("ab") as file:
+        path.chmod(0o600)
+        if (there := file.tell()) != at:
+            raise _elsewhere(there)
+        while piece := source.read():
+            if file.tell() + len(piece) > whole:
+                raise BadValue(f"more than {whole:,} bytes came", "Upload-Length says how many there are")
+            file.write(piece)
+        return int(file.tell())
 
 
-async def _settle(request: Request, digest: str) -> None:
-    """Return once bytes that came are where they stay, whatever happens to this machine."""
-    blobs = request.service.where.blobs()
-    await request.work(blobs.sync)
-    await anyio.to_thread.run_sync(blobs.deliver, digest, limiter=request.service.uploads)
+def _elsewhere(there: int) -> Conflict:
+    told = {"Upload-Offset": str(there)}
+    return Problem(409, "conflict", f"{there:,} bytes are here", "go on from there", told)  # type: ignore[return-value]
 
 
-def _part(request: Request, digest: str) -> str:
-    """Return what pieces are called: each actor's own, for none of them is known to be right yet."""
-    return f"{digest}-{sha256(request.actor.name.encode()).hexdigest()[:12]}"
-
-
-async def address_of_blob(request: Request) -> Response:
-    """Say where bytes can be fetched for some minutes by whoever knows the address."""
-    digest = check_digest(request.path["digest"])
-    if await request.work(partial(_size_of, request, digest)) is None:
-        raise NotFound("these bytes are not here")
-    return await _address(request, partial(_direct(request).address, digest))
-
-
-async def address_of_piece(request: Request) -> Response:
-    """Say where the piece that begins at Upload-Offset can be put; `add_to_blob` then joins all of them."""
-    digest, at = check_digest(request.path["digest"]), _number(request, "upload-offset")
-    return await _address(request, partial(_direct(request).address_of_piece, _part(request, digest), at))
-
-
-def _direct(request: Request) -> LocalBlobs:
-    """Return where the bytes are, if addresses of them may be given away.
-
-    Raises:
-        Problem: They may not.
-    """
-    blobs = request.service.where.blobs()
-    if not configuration.flag("artifacts_direct"):
-        raise _through_us()
-    return blobs
-
-
-def _through_us() -> Problem:
-    return Problem(409, "not_direct", "bytes come and go through this server", "GET or PATCH /api/blobs")
-
-
-async def _address(request: Request, make: Callable[[], str]) -> Response:
-    if not (address := await request.work(make)):
-        raise _through_us()
-    return answer({"address": address}, headers={"Cache-Control": "no-store"})
+def _part(request: Request, digest: str) -> Path:
+    """Return where the pieces go: each actor's by themselves, for none of them is known to be right yet."""
+    who = sha256(request.actor.name.encode()).hexdigest()[:12]
+    return request.service.where.blobs().part(f"{digest}-{who}")
 
 
 def _number(request: Request, name: str) -> int:
