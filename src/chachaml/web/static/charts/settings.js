@@ -16,6 +16,7 @@ export const USUAL = { x: PLAIN.x, logX: false, logY: false, smoothing: 0, outli
  * - `keys`: what metrics must have in their names, as a regular expression;
  * - `pinned`: metrics that come first; `order`: metrics in the order that somebody put them in; `closed`: folded sections;
  * - `zoom`: by name of the x axis, from where to where it goes;
+ * - `panels`: under `list`, what panels.js shows on top;
  * - `charts`: settings that are not the usual ones, for all charts, and under `sections` those of single sections.
  */
 export const WORKSPACE_STATE = {
@@ -25,6 +26,7 @@ export const WORKSPACE_STATE = {
   order: /** @type {string[]} */ ([]),
   closed: /** @type {string[]} */ ([]),
   zoom: /** @type {Record<string, [number, number]>} */ ({}),
+  panels: /** @type {{list?: import("./panels.js").Panel[]}} */ ({}),
   charts: /** @type {Partial<Settings> & {sections?: Record<string, Partial<Settings>>}} */ ({}),
 };
 

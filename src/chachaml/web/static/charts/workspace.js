@@ -2,11 +2,12 @@
 
 import { onChange } from "../lib/live.js";
 import { post } from "../lib/api.js";
-import { afterSilence, fill, h, icon } from "../lib/dom.js";
+import { afterSilence, fill, h, icon, scrollerOf } from "../lib/dom.js";
 import { complain } from "../lib/told.js";
 import { Card } from "./card.js";
 import { Large, saveCsv, savePng } from "./expanded.js";
 import { Loader } from "./loading.js";
+import { Panels } from "./panels.js";
 import { byQuestion, detailOf, placesFor, signOf } from "./questions.js";
 import { movedTo, pinnedOrNot, sectionsOf, titleOf } from "./sections.js";
 import { axisName, chosenAnew, openSettings, settingsOf, USUAL, windowOf, WORKSPACE_STATE } from "./settings.js";
@@ -48,6 +49,8 @@ export class Workspace {
     /** @type {Large | null} */
     this.large = null;
     this.width = 0;
+    /** @type {Panels | null} */
+    this.panels = null;
     this.acts = {
       expand: (/** @type {string} */ key) => this.enlarge(key),
       pin: (/** @type {string} */ key) => this.state.set(pinnedOrNot(this.state.now, key)),
@@ -69,7 +72,8 @@ export class Workspace {
     this.reset = h("button", { type: "button", hidden: true, onclick: () => this.state.set({ zoom: {} }) }, "Reset zoom");
     const settings = h("button", { type: "button", "aria-haspopup": "true", onclick: () => this.openSettings(settings, null) }, icon("settings"), "Charts");
     this.place = h("div.chart-sections");
-    fill(host, h("div.workspace", {}, h("div.workspace-bar", {}, this.filter, this.reset, settings), this.place));
+    this.top = h("div");
+    fill(host, h("div.workspace", {}, h("div.workspace-bar", {}, this.filter, this.reset, settings), this.top, this.place));
     this.views = new IntersectionObserver((entries) => {
       for (const entry of entries) this.see(/** @type {HTMLElement} */ (entry.target), entry.isIntersecting);
       this.soon();
@@ -94,8 +98,15 @@ export class Workspace {
     this.restyle();
   }
 
+  /** Show panels above the charts, over the runs that a query finds. @param {import("./panels.js").Query} query */
+  setQuery(query) {
+    this.panels ??= new Panels(this.top, this.state);
+    this.panels.setQuery(query);
+  }
+
   destroy() {
     this.forget();
+    this.panels?.destroy();
     this.views?.disconnect();
     this.sizes?.disconnect();
     this.loader.keep(() => false);
@@ -379,14 +390,6 @@ export class Workspace {
     if (kind === "csv") saveCsv(key, chart.shown, this.names);
     else savePng(key, chart);
   }
-}
-
-/** @param {HTMLElement} element @returns {HTMLElement | null} */
-function scrollerOf(element) {
-  for (let at = element.parentElement; at && at !== document.body; at = at.parentElement) {
-    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) return at;
-  }
-  return null;
 }
 
 /**

@@ -23,6 +23,18 @@ export function colourAt(place) {
   return (isDark() ? DARK : LIGHT)[place % LIGHT.length];
 }
 
+/** From low to high, evenly in lightness, each step 3:1 from the page. */
+const RAMP_LIGHT = [[59, 28, 140], [42, 111, 176], [20, 128, 115], [77, 124, 15], [154, 110, 0]];
+const RAMP_DARK = [[143, 125, 240], [90, 165, 232], [63, 199, 176], [159, 216, 91], [242, 224, 95]];
+
+/** Return the colour of a number's place among others. @param {number} share From 0, the lowest, to 1. */
+export function rampAt(share) {
+  const ramp = isDark() ? RAMP_DARK : RAMP_LIGHT;
+  const place = Math.max(0, Math.min(1, share)) * (ramp.length - 1);
+  const from = Math.min(Math.floor(place), ramp.length - 2);
+  return `rgb(${ramp[from].map((one, at) => Math.round(one + (ramp[from + 1][at] - one) * (place - from))).join(" ")})`;
+}
+
 /** @type {HTMLElement | null} */
 let probe = null;
 

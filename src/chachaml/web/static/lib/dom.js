@@ -93,3 +93,11 @@ export function afterSilence(act, ms) {
     waiting = window.setTimeout(() => act(...args), ms);
   };
 }
+
+/** Return what scrolls an element, null for the page. @param {HTMLElement} element @returns {HTMLElement | null} */
+export function scrollerOf(element) {
+  for (let at = element.parentElement; at && at !== document.body; at = at.parentElement) {
+    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) return at;
+  }
+  return null;
+}

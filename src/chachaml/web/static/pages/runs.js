@@ -123,6 +123,7 @@ function restyle() {
 
 /** Ask for rows anew: of other runs, or of the same as they are now. */
 async function load({ anew = false } = {}) {
+  charts.setQuery(query());
   try {
     if (anew) {
       facets = await get("/api/facets", query());
