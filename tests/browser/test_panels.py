@@ -176,3 +176,34 @@ def test_nothing_that_somebody_wrote_runs_and_a_mistyped_address_still_shows(
     assert faults(page) == []
     page.goto("/runs?panels=%7Bnot")
     expect(page.get_by_role("button", name="Add a panel")).to_be_visible()
+
+
+def test_a_chart_by_hand_is_drawn_and_asks_for_nothing(page: Page, writer: Writer) -> None:
+    sweep(writer, 20)
+    fields = ["params.lr", "metrics.loss"]
+    chart = {
+        "mark": "bar",
+        "transform": [{"calculate": "datum.metrics_loss * 2", "as": "twice"}],
+        "encoding": {"x": {"field": "params_lr", "bin": True}, "y": {"aggregate": "mean", "field": "twice"}},
+    }
+    elsewhere = {
+        "data": {"url": "https://evil.example/x.csv"},
+        "mark": {"type": "image", "url": "https://evil.example"},
+    }
+    show(
+        page,
+        {"kind": "handmade", "fields": fields, "chart": json.dumps(chart)},
+        {"kind": "handmade", "fields": fields, "chart": json.dumps({**chart, **elsewhere})},
+        {"kind": "handmade", "fields": fields, "chart": "{"},
+    )
+    charts = panel(page, "Chart by hand")
+    expect(charts.nth(0).locator("canvas")).to_be_visible()
+    assert inked(charts.nth(0)) > 500
+    expect(charts.nth(1).locator("canvas")).to_be_visible()
+    expect(charts.nth(2).locator(".problem")).to_contain_text("JSON")
+    charts.nth(2).get_by_role("button", name="Edit").click()
+    page.get_by_label("The chart, as Vega-Lite").fill(
+        json.dumps({"mark": "tick", "encoding": {"x": {"field": "metrics_loss"}}})
+    )
+    page.get_by_role("button", name="Draw").click()
+    expect(charts.nth(2).locator("canvas")).to_be_visible()

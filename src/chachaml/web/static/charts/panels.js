@@ -5,9 +5,10 @@ import { onTheme } from "../lib/colour.js";
 import { afterSilence, fill, h, icon } from "../lib/dom.js";
 import { onChange } from "../lib/live.js";
 import { floating, menu } from "../lib/menu.js";
-import { complain } from "../lib/told.js";
+import { complain, dialog } from "../lib/told.js";
 import { columnOf, fieldOf } from "../runs/columns.js";
 import { pick } from "../runs/picker.js";
+import { Handmade, plainName, usualChart } from "./handmade.js";
 import { Importance } from "./importance.js";
 import { Parallel } from "./parallel.js";
 import { isBrush } from "./scales.js";
@@ -16,8 +17,8 @@ import { Scatter } from "./scatter.js";
 /**
  * @typedef {import("../runs/columns.js").Facet} Facet
  * @typedef {{filter?: string, experiment?: string, status?: string, archived?: string}} Query
- * @typedef {{kind: "parallel" | "scatter" | "importance", fields: string[], brush?: Record<string, import("./scales.js").Brush>}} Panel
- *   `fields` as in searches: the axes; x and y; the metric.
+ * @typedef {{kind: "parallel" | "scatter" | "importance" | "handmade", fields: string[], chart?: string, brush?: Record<string, import("./scales.js").Brush>}} Panel
+ *   `fields` as in searches: the axes; x and y; the metric; the columns of the rows. `chart` is Vega-Lite, as JSON.
  * @typedef {object} Acts
  * @property {(brush: Record<string, import("./scales.js").Brush>) => void} onBrush
  * @property {(condition: string) => void} onFilter Narrows the page's search.
@@ -29,11 +30,14 @@ import { Scatter } from "./scatter.js";
 const OFTEN = 3000;
 const PANELS = 12;
 const FIELDS = 12;
+/** Characters of a chart that is written by hand. */
+const LONGEST = 8000;
 
 const KINDS = {
   parallel: { label: "Parallel coordinates", make: (/** @type {HTMLElement} */ body, /** @type {Acts} */ acts) => new Parallel(body, acts) },
   scatter: { label: "Scatter", make: (/** @type {HTMLElement} */ body) => new Scatter(body) },
   importance: { label: "Parameter importance", make: (/** @type {HTMLElement} */ body) => new Importance(body) },
+  handmade: { label: "Chart by hand (Vega-Lite)", make: (/** @type {HTMLElement} */ body) => new Handmade(body) },
 };
 
 /** Return the panels of an address, without what is none. @param {any} chosen @returns {Panel[]} */
@@ -43,7 +47,8 @@ function panelsOf(chosen) {
     if (!one || !Object.hasOwn(KINDS, one.kind) || !Array.isArray(one.fields)) return [];
     const fields = one.fields.filter((/** @type {any} */ field) => typeof field === "string").slice(0, FIELDS);
     const brush = Object.fromEntries(Object.entries(one.brush ?? {}).filter(([field, some]) => fields.includes(field) && isBrush(some)));
-    return [{ kind: one.kind, fields, ...(Object.keys(brush).length ? { brush } : {}) }];
+    const chart = typeof one.chart === "string" ? { chart: one.chart.slice(0, LONGEST) } : {};
+    return [{ kind: one.kind, fields, ...chart, ...(Object.keys(brush).length ? { brush } : {}) }];
   });
 }
 
@@ -163,7 +168,7 @@ export class Panels {
     const metric = often("metric").map((one) => fieldOf("metric", one.key))[0];
     const params = often("param").filter((one) => one.distinct > 1);
     if (kind === "importance") return metric ? [metric] : [];
-    if (kind === "parallel") return [...params.slice(0, 5).map((one) => fieldOf("param", one.key)), ...(metric ? [metric] : [])];
+    if (kind === "parallel" || kind === "handmade") return [...params.slice(0, 5).map((one) => fieldOf("param", one.key)), ...(metric ? [metric] : [])];
     const x = params.find((one) => one.min !== null);
     return [x ? fieldOf("param", x.key) : "duration", metric ?? "duration"];
   }
@@ -176,12 +181,40 @@ export class Panels {
       pick(anchor, { title: "Axes", facets: this.facets, chosen: fields, onChoose: (chosen) => this.change(at, { fields: chosen.slice(0, FIELDS) }, true) });
       return;
     }
+    if (kind === "handmade") {
+      this.write(at);
+      return;
+    }
     const some = kind === "importance" ? this.facets.filter((one) => one.kind === "metric").map((one) => fieldOf("metric", one.key)) : this.numeric;
     const names = kind === "importance" ? ["Metric"] : ["Across", "Up"];
     const change = (/** @type {number} */ place, /** @type {string} */ field) => this.change(at, { fields: names.map((_, axis) => (axis === place ? field : this.panels[at].fields[axis] ?? "duration")) });
     floating(anchor, () => names.map((name, place) => h("label.field", {}, name, h("select", {
       onchange: (/** @type {any} */ event) => change(place, event.target.value),
     }, [...new Set([fields[place] ?? "", ...some])].map((field) => h("option", { value: field, selected: field === fields[place] }, columnOf(field).label))))), "menu panel-edit");
+  }
+
+  /** Let a chart be written. @param {number} at */
+  write(at) {
+    const { fields, chart } = this.panels[at];
+    const text = h("textarea", { rows: 14, spellcheck: "false", "aria-label": "The chart, as Vega-Lite in JSON" }, chart ?? usualChart(fields));
+    const rows = h("input", { value: fields.join(", "), "aria-label": "Fields of the rows", placeholder: "params.lr, metrics.loss" });
+    const told = h("p.problem", { role: "alert" });
+    dialog("Chart by hand", (close) => [h("form", { onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      try {
+        JSON.parse(text.value);
+      } catch (error) {
+        told.textContent = String(error);
+        return;
+      }
+      const chosen = rows.value.split(",").map((/** @type {string} */ field) => field.trim()).filter(Boolean).slice(0, FIELDS);
+      this.change(at, { fields: chosen, chart: text.value.slice(0, LONGEST) });
+      close();
+    } },
+    h("label.field", {}, "Fields of the runs, one column each", rows),
+    h("p.muted", {}, "In the chart they are called ", fields.flatMap((field) => [h("code", {}, plainName(field)), " "]), "besides name and id."),
+    h("label.field", {}, "Vega-Lite: mark, encoding and the rest; the data are the runs", text), told,
+    h("div.actions", {}, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button.primary", {}, "Draw")))], "wide");
   }
 }
 

@@ -1,0 +1,2 @@
+// What chachaml uses is put under globalThis.vegaLite.
+export {};
