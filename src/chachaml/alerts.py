@@ -237,7 +237,7 @@ def set_alert(
     cooldown: float = 0.0,
     notify_resolved: bool = False,
     level: str = "warning",
-    keep_urls: bool = False,
+    keep_targets: bool = False,
 ) -> Alert:
     """Set an alert; one of that name is replaced.
 
@@ -267,7 +267,7 @@ def set_alert(
         cooldown: Seconds after it fired in which it does not fire for another run.
         notify_resolved: Tell also when it is no longer so.
         level: "info", "warning" or "error".
-        keep_urls: Go on telling those whom the alert of that name tells now, as before.
+        keep_targets: Go on telling those whom the alert of that name tells now, as before.
 
     Raises:
         BadValue: Not exactly one thing to wait for, or a value or URL that cannot be.
@@ -298,7 +298,7 @@ def set_alert(
     targets = _targets([webhook_url, *urls] if webhook_url else list(urls))
     kind = _one_of("form", form, ("auto", "slack", "json"))
     signed = as_text("secret", secret)
-    if keep_urls:
+    if keep_targets:
         now = _row(name)
         targets, kind, signed = now.targets, now.form, now.secret
     _apply(AlertSet(_now(), name, current_user(), rule, targets, kind, signed), create=True)

@@ -123,7 +123,7 @@ def test_a_delivery_is_tried_without_a_trace(receiver: Receiver) -> None:
     (body,) = receiver.bodies()
     assert "This is a test" in body["text"]
     assert not alerts.alert_history()
-    alerts.set_alert("loud", status="crashed", keep_urls=True)
+    alerts.set_alert("loud", status="crashed", keep_targets=True)
     alerts.try_alert("loud")
     assert len(receiver.got) == 2, "it goes on telling those that it told"
     alerts.set_alert("quiet", status="failed")

@@ -99,7 +99,7 @@ CASES: list[Case] = [
         {"name": "new", "metric": "loss", "op": "<", "threshold": 0.5, "cooldown": 60},
         ["alerts", "set", "new", "--metric", "loss", "--op", "<", "--threshold", "0.5", "--cooldown", "60"],
     ),
-    ("set_alert", {"name": "odd", "metric": "loss", "nan": True, "keep_urls": True}, []),
+    ("set_alert", {"name": "odd", "metric": "loss", "nan": True, "keep_targets": True}, []),
     (
         "preview_alert",
         {"metric": "loss", "op": "<", "threshold": 50},

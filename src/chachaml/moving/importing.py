@@ -35,19 +35,10 @@ from chachaml.moving.difference import belongings
 from chachaml.moving.imported import File, Imported, Source, Version, clean, key_of
 from chachaml.moving.places import Place, place, show
 from chachaml.moving.points import PIECE, missing
+from chachaml.moving.tools import SOURCES
 from chachaml.remote_blobs import RemoteBlobs
 
-__all__ = ["SOURCES", "import_runs"]
-
-SOURCES = {
-    "mlflow": ("mlflow", "MLflow: its database, an mlruns folder, or a server"),
-    "clojure": ("clojure", "chachaml for Clojure: its chachaml.db, with the artifacts beside it"),
-    "csv": ("tables", "CSV: a row for each step, or each run"),
-    "jsonl": ("tables", "JSON lines: likewise, an object to a line"),
-    "wandb": ("wandb", "W&B: run folders, and .wandb files"),
-    "tensorboard": ("tensorboard", "TensorBoard: a folder of event files"),
-}
-"""What runs can be imported from: the module that reads it, and what it is."""
+__all__ = ["import_runs"]
 
 
 def import_runs(
@@ -65,7 +56,7 @@ def import_runs(
     corrected here. What cannot be carried is named in the result.
 
     Args:
-        source: The tool: one of `chachaml.moving.importing.SOURCES`.
+        source: The tool: one of `chachaml.moving.tools.SOURCES`.
         where: Its file, folder or address.
         store: Where to: a path, or the address of a server. Default: the store in use.
         dry_run: Count what is there, and change nothing.

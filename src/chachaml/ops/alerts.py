@@ -65,7 +65,7 @@ def set_alert(
     cooldown: float = 0.0,
     notify_resolved: bool = False,
     level: Literal["info", "warning", "error"] = "warning",
-    keep_urls: bool = False,
+    keep_targets: bool = False,
 ) -> alerts.Alert:
     """Set an alert; one of that name is replaced. It waits for one thing, and fires once for a run.
 
@@ -87,7 +87,7 @@ def set_alert(
         cooldown: Seconds after it fired in which it does not fire for another run.
         notify_resolved: Tell also when it is no longer so.
         level: How bad it is.
-        keep_urls: Go on telling those whom the alert of that name tells now.
+        keep_targets: Go on telling those whom the alert of that name tells now.
     """
     return alerts.set_alert(
         name,
@@ -107,7 +107,7 @@ def set_alert(
         cooldown=cooldown,
         notify_resolved=notify_resolved,
         level=level,
-        keep_urls=keep_urls,
+        keep_targets=keep_targets,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import chachaml as ml
-from chachaml.moving.importing import SOURCES
+from chachaml.moving.tools import SOURCES
 from chachaml.surfaces.commands import cli, examples, writes
 from chachaml.surfaces.moving import progressing, tell_moved
 

@@ -118,7 +118,7 @@ export function ruleForm(now) {
       oninput: look,
       onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
-        const told = url.value ? { webhook_url: url.value, secret: secret.value } : { keep_urls: Boolean(now?.targets.length) };
+        const told = url.value ? { webhook_url: url.value, secret: secret.value } : { keep_targets: Boolean(now?.targets.length) };
         close({
           name: name.value, experiment: experiment.value || null, ...waits.read(), level: level.value,
           cooldown: Number(cooldown.value || 0) * 60, notify_resolved: resolved.checked, ...told,
