@@ -122,6 +122,8 @@ def _calls(ml: Any) -> dict[str, dict[str, Any]]:
         "get_importance": {"metric": key},
         "explain_difference": {"one": one, "other": other, "metric": key},
         "get_datasets": {"run_id": one},
+        "get_run_lineage": {"run_id": one},
+        "preview_alert": {"metric": key, "op": ">", "threshold": 0.5},
         "get_console": {"run_id": one},
         "get_packages": {"run_id": one},
         "list_keys": {},

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from chachaml.core.access import digest_of, new_token
 from chachaml.core.changes import AccountSet, Batch, Change, TokenIssued, TokenRevoked
 from chachaml.core.ids import new_id
 from chachaml.surfaces.http.everything import all_routes
+from chachaml.surfaces.http.routing import Route
 
 GOLDEN = Path(__file__).parent / "permissions.txt"
 FOR_EVER = 2**60
@@ -68,26 +70,26 @@ def start(client: httpx.Client, **given: Any) -> str:
 
 def test_roles_and_routes_are_as_they_are_written_down(team: Team) -> None:
     """One line for each route: what it needs, and who gets past the guard. A new route needs a new line."""
-    lines = []
     # Signing out is last, for it revokes the token that all the others need.
-    for route in sorted(
-        all_routes().all, key=lambda route: (route.path == "/logout", route.path, route.method)
-    ):
-        passed = []
-        for role in ROLES:
-            with team.client(role) as client:
-                path = re.sub(r"\{\w+(:path)?\}", "x", route.path)
-                with client.stream(
-                    route.method, path, headers={"Content-Type": "application/json"}
-                ) as answer:
-                    refused = answer.status_code in (401, 403)
-                    assert answer.status_code < 500, (route.method, path)
-                passed.append("-" if refused else role)
-        lines.append(f"{route.method:6} {route.path:50} {route.needs:8} {' '.join(passed)}")
+    routes = sorted(all_routes().all, key=lambda route: (route.path == "/logout", route.path, route.method))
+    with ExitStack() as stack:
+        clients = {role: stack.enter_context(team.client(role)) for role in ROLES}
+        lines = [_written_down(route, clients) for route in routes]
     found = "\n".join(lines) + "\n"
     if os.environ.get("CHACHAML_GOLDEN"):  # look at what changed before it is committed
         GOLDEN.write_text(found)
     assert found == GOLDEN.read_text()
+
+
+def _written_down(route: Route, clients: dict[str, httpx.Client]) -> str:
+    path = re.sub(r"\{\w+(:path)?\}", "x", route.path)
+    passed = []
+    for role, client in clients.items():
+        with client.stream(route.method, path, headers={"Content-Type": "application/json"}) as answer:
+            refused = answer.status_code in (401, 403)
+            assert answer.status_code < 500, (route.method, path)
+        passed.append("-" if refused else role)
+    return f"{route.method:6} {route.path:50} {route.needs:8} {' '.join(passed)}"
 
 
 def test_only_these_are_open_to_everybody() -> None:

@@ -89,7 +89,8 @@ class Folder:
         place = folder / "artifacts"
         inside = place if place.is_dir() else folder_of(uri, [self._folder])
         files: list[File] = list(files_below(inside)) if inside else []
-        if inside is None and uri:
+        # Copies often leave out folders that are empty, as that of a run without artifacts is.
+        if inside is None and uri and not uri.rstrip("/").endswith(f"/{run}/artifacts"):
             self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
         files += packed(files, paths.get(run, ()))
         return Imported(WholeRun(row), lambda: self._points(row.id, folder / "metrics"), files)
