@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tests.served import SESSION, Served, served
+
+DEADLINE = 20_000
+"""Milliseconds within which what a test waits for has to happen: machines that test are often busy."""
+
+expect.set_options(timeout=DEADLINE)
 
 _FLAGS = [
     "--no-sandbox",
@@ -81,7 +86,7 @@ def open_context(
 
     def make(*, signed_in: bool = True, **how: object) -> BrowserContext:
         context = browser.new_context(base_url=server.url, **how)  # type: ignore[arg-type]
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(DEADLINE)
         if signed_in:
             name = server.service.options.cookie
             context.add_cookies([{"name": name, "value": SESSION, "url": server.url}])
