@@ -41,7 +41,6 @@ def test_an_alert_is_set_with_a_preview_muted_and_deleted(
     page.get_by_role("button", name="Set", exact=True).click()
     rule = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="drop"))
     expect(rule).to_contain_text("Tells when accuracy, its last value, is below 0.9.")
-    page.reload()
     page.get_by_role("button", name="Check now").click()
     expect(page.locator("#toasts")).to_contain_text("Checked 1 alert")
     expect(page.locator("#history tbody tr")).to_contain_text("accuracy = 0.7 < 0.9 in run bad")

@@ -48,3 +48,9 @@ def test_an_empty_store_teaches_and_moves_on(page: Page, server: Served) -> None
     page.get_by_label("Name").fill("first")
     page.get_by_role("dialog").get_by_role("button", name="Create").click()
     expect(page.get_by_role("link", name="first")).to_be_visible()
+    ml.connect(server.where.path)
+    ml.create_experiment("second", "", "grace")
+    expect(page.get_by_role("link", name="second")).to_be_visible()
+    page.get_by_role("button", name="Name").click()
+    page.get_by_role("button", name="Name").click()
+    assert names(page) == ["second", "first"], "a table that came later is sorted too"

@@ -40,7 +40,7 @@ export async function refresh() {
   if (!next || turn !== turns || address !== location.href) return;
   for (const part of document.querySelectorAll("[data-fresh]")) {
     const now = next.getElementById(part.id);
-    if (now?.tagName !== part.tagName) return location.reload(); // another page altogether: the first run came, or the last went
+    if (!now) return location.reload(); // another page altogether: the first run came, or the last went
     become(part, now);
   }
   for (const act of after) act();

@@ -17,17 +17,13 @@ function compare(one, other, turn) {
   return turn * (typeof one === "number" ? one - other : one.localeCompare(other));
 }
 
-/**
- * Let a table be sorted. Headers with `data-by` take part; cells tell their value by `data-sort`, or by their text.
- * The order is in the page's address.
- * @param {HTMLTableElement} table @param {string} [name] Of the order in the address, where there are several tables.
- */
-export function sortable(table, name = "sort") {
-  const state = new UrlState({ [name]: "" });
+/** @param {HTMLTableElement} table */
+function sortable(table) {
+  const state = new UrlState({ sort: "" });
   const body = table.tBodies[0];
   const heads = /** @type {HTMLTableCellElement[]} */ ([...table.querySelectorAll("th[data-by]")]);
   const order = () => {
-    const by = String(state.now[name]);
+    const by = String(state.now.sort);
     const turn = by.startsWith("-") ? -1 : 1;
     const head = heads.find((one) => one.dataset.by === by.replace("-", ""));
     for (const one of heads) {
@@ -47,10 +43,24 @@ export function sortable(table, name = "sort") {
     button.addEventListener("click", () => {
       const by = head.dataset.by ?? "";
       const usual = head.dataset.first === "most" ? `-${by}` : by;
-      const now = String(state.now[name]);
-      state.set({ [name]: now === usual ? (usual === by ? `-${by}` : by) : usual }, { replace: true });
+      const now = String(state.now.sort);
+      state.set({ sort: now === usual ? (usual === by ? `-${by}` : by) : usual }, { replace: true });
     });
   }
   state.onChange(order);
   onFresh(order);
+}
+
+/**
+ * Let the page's table be sorted, also one that comes later. Headers with `data-by` take part; cells tell their value by
+ * `data-sort`, or by their text. The order is in the page's address.
+ */
+export function sortTable() {
+  const known = new WeakSet();
+  onFresh(() => {
+    const table = document.querySelector("table");
+    if (!table || known.has(table)) return;
+    known.add(table);
+    sortable(table);
+  });
 }

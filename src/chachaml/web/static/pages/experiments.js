@@ -3,7 +3,7 @@
 import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { refresh, stayFresh } from "../lib/refresh.js";
-import { sortable } from "../lib/sorting.js";
+import { sortTable } from "../lib/sorting.js";
 import { complain, dialog, toast } from "../lib/told.js";
 
 /** @param {{name?: string, description?: string, owner?: string}} now */
@@ -29,8 +29,7 @@ async function describe(now) {
   try {
     await post("/api/experiments", given);
     toast(now.name ? "Saved" : `Created ${given.name}`);
-    if (document.querySelector("table")) await refresh();
-    else location.reload();
+    await refresh();
   } catch (error) { complain(error); }
 }
 
@@ -41,6 +40,5 @@ document.addEventListener("click", (event) => {
   const { edit, description, owner } = button.dataset;
   describe({ name: edit, description, owner });
 });
-const table = document.querySelector("table");
-if (table) sortable(table);
+sortTable();
 stayFresh();

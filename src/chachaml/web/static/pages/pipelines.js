@@ -1,12 +1,11 @@
 // Pipelines: the list, sorted; and one of them, which moves while it runs.
 
 import { refresh, stayFresh } from "../lib/refresh.js";
-import { sortable } from "../lib/sorting.js";
+import { sortTable } from "../lib/sorting.js";
 
 const OFTEN = 2000;
 
-const table = document.querySelector("table");
-if (table) sortable(table);
+sortTable();
 stayFresh();
 setInterval(() => {
   const steps = /** @type {HTMLElement | null} */ (document.querySelector("#steps"));
