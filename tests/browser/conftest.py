@@ -74,7 +74,7 @@ class Watched:
 def watched(server: Served) -> Iterator[Watched]:
     watched = Watched(server.url)
     yield watched
-    assert not watched.wrong
+    assert not watched.wrong, sorted(set(watched.wrong))[:20]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { afterSilence, fill, h } from "./dom.js";
+import { counted } from "./format.js";
 import { fieldOf } from "../runs/columns.js";
 
 const ATTRIBUTES = ["name", "status", "experiment", "created_by", "started", "ended", "duration", "parent", "error", "error_type", "archived", "git.sha", "git.branch", "git.dirty", "host", "python", "id"];
@@ -90,7 +91,7 @@ export class SearchBox {
 
   /** @returns {Hint[]} */
   fields() {
-    const keyed = this.about.facets().map((one) => ({ text: fieldOf(one.kind, one.key), says: `${one.kind}, ${one.runs} runs` }));
+    const keyed = this.about.facets().map((one) => ({ text: fieldOf(one.kind, one.key), says: `${one.kind}, ${counted(one.runs, "run")}` }));
     return [...keyed, ...ATTRIBUTES.map((text) => ({ text, says: "every run has it" }))];
   }
 
