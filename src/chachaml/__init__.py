@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from chachaml.hooks import (
         on_run_end,
     )
+    from chachaml.integrations.autologging import autolog
     from chachaml.lifecycle import (
         batched_metrics,
         current_run,
@@ -235,6 +236,8 @@ _HOMES = {
         "log_text",
     ),
     "chachaml.connection": ("connect",),
+    "chachaml.integrations.autologging": ("autolog",),
+    "chachaml.integrations.jupyter": ("load_ipython_extension", "unload_ipython_extension"),
     "chachaml.lifecycle": (
         "batched_metrics",
         "current_run",
@@ -290,6 +293,7 @@ __all__ = [
     "alerts",
     "archive_runs",
     "artifact_path",
+    "autolog",
     "backup",
     "batched_metrics",
     "best_run",

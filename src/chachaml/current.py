@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Protocol
 
@@ -20,6 +21,7 @@ __all__ = [
     "enter",
     "forget_plain",
     "leave",
+    "on_open",
     "open_runs",
     "opened",
     "plain",
@@ -43,14 +45,19 @@ run_in_context = _in_context.get
 plain: list[OpenRun] = []
 """Plainly started runs, the current one last. Changed in place only: the hot path holds on to it."""
 
+on_open: list[Callable[[OpenRun], None]] = []
+"""What is called with each run that this process opens; must not raise."""
+
 _lock = threading.Lock()
 _open: dict[int, OpenRun] = {}
 _tokens: dict[int, Token[OpenRun | None]] = {}
 
 
 def opened(run: OpenRun) -> None:
-    """Remember a run that this process can write to."""
+    """Remember a run that this process can write to, and tell those who want to know."""
     _open[id(run)] = run
+    for hear in tuple(on_open):
+        hear(run)
 
 
 def ended(run: OpenRun) -> None:

@@ -85,3 +85,30 @@ def test_no_other_cell_failed(outputs: list[Any]) -> None:
         cell for cell, some in zip(CELLS, outputs, strict=True) for o in some if o.output_type == "error"
     ]
     assert failed == ["ml.runs('metrics.loss >')"]
+
+
+def test_the_extension_keeps_the_cells_that_led_to_a_run(tmp_path: Path) -> None:
+    cells = [
+        "%load_ext chachaml",
+        "import chachaml as ml\nlr = 0.1",
+        "with ml.start_run('cells', name='whole') as run:\n    ml.log_params({'lr': lr})",
+        "open_run = ml.start_run('cells', name='open')",
+        "1 / 0",
+        "ml.load_artifact(open_run.id, 'notebook.py')",
+        "%unload_ext chachaml",
+        "ml.end_run()\nwith ml.start_run('cells', name='bare') as bare:\n    pass",
+        "ml.load_artifact(run.id, 'notebook.py'), [each.name for each in ml.list_artifacts(bare.id)]",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python"}
+    client = NotebookClient(
+        notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute(env={"PATH": str(Path(sys.executable).parent), "PYTHONPATH": ":".join(sys.path)})
+    shown = [
+        cell.outputs[-1].get("data", {}).get("text/plain", "") for cell in notebook.cells if cell.outputs
+    ]
+    text, names = eval(shown[-1])
+    assert text == "".join(f"# %% [{at}]\n{cell}\n\n" for at, cell in enumerate(cells[:3], 1))[:-1]
+    assert "1 / 0" in eval(shown[1])
+    assert names == []

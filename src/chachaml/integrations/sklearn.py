@@ -17,15 +17,22 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from chachaml import lifecycle, registry
-from chachaml.core.errors import BadValue, MissingExtra, ParamConflict
-from chachaml.core.values import canonical
+from chachaml.core.errors import BadValue, MissingExtra
+from chachaml.integrations import recording
 from chachaml.registered import ModelVersion
 from chachaml.results import Artifact
 
 if TYPE_CHECKING:
     from chachaml.live import LiveRun
 
-__all__ = ["Trained", "evaluate", "tracked_fit", "tracked_predict", "train_and_evaluate"]
+__all__ = [
+    "Trained",
+    "evaluate",
+    "log_learning_curve",
+    "tracked_fit",
+    "tracked_predict",
+    "train_and_evaluate",
+]
 
 Task = Literal["classification", "regression"]
 
@@ -42,7 +49,7 @@ class Trained(NamedTuple):
     kept: Artifact | ModelVersion | None
 
 
-def tracked_fit(model: Any, X: Any, y: Any = None, *, log_params: bool = True) -> Any:  # noqa: N803 - as theirs
+def tracked_fit(model: Any, X: Any, y: Any = None, *, log_params: bool = True) -> Any:
     """Fit a model within the current run.
 
     Logs the metric ``fit_time_ms``, and the model's params: plain values as they are, others as their
@@ -63,14 +70,14 @@ def tracked_fit(model: Any, X: Any, y: Any = None, *, log_params: bool = True) -
     """
     run = _run("tracked_fit")
     if log_params:
-        _log_params(run, model)
+        recording.log_params(run, type(model).__name__, model.get_params())
     began = time.perf_counter()
     fitted = model.fit(X) if y is None else model.fit(X, y)
     run.log_metric("fit_time_ms", (time.perf_counter() - began) * 1e3)
     return fitted
 
 
-def tracked_predict(model: Any, X: Any) -> Any:  # noqa: N803
+def tracked_predict(model: Any, X: Any) -> Any:
     """Return what a model predicts, and log the metric ``predict_time_ms`` to the current run.
 
     Raises:
@@ -86,7 +93,7 @@ def tracked_predict(model: Any, X: Any) -> Any:  # noqa: N803
 
 def evaluate(
     model: Any,
-    X: Any,  # noqa: N803
+    X: Any,
     y: Any,
     *,
     task: Task | None = None,
@@ -128,9 +135,9 @@ def evaluate(
 
 def train_and_evaluate(
     model: Any,
-    X_train: Any,  # noqa: N803
+    X_train: Any,
     y_train: Any,
-    X_test: Any,  # noqa: N803
+    X_test: Any,
     y_test: Any,
     *,
     task: Task | None = None,
@@ -175,6 +182,44 @@ def train_and_evaluate(
     return Trained(fitted, metrics, predictions, kept)
 
 
+def log_learning_curve(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    sizes: Sequence[float] = (0.1, 0.325, 0.55, 0.775, 1.0),
+    cv: Any = None,
+    scoring: Any = None,
+    seed: int = 0,
+) -> None:
+    """Fit copies of a model to more and more data, and log how well each does, within the current run.
+
+    Logs ``learning_curve/train`` and ``learning_curve/test``, means over the folds, with the number of
+    rows as the step, and the spread over the folds as ``learning_curve/test_std``.
+
+    Args:
+        model: The model, which is not fitted itself.
+        X: The features.
+        y: The target.
+        sizes: How much of the data to learn from: parts between 0 and 1, or numbers of rows.
+        cv: The folds, as scikit-learn takes them. Default: five.
+        scoring: What is measured, as scikit-learn takes it. Default: the model's own score.
+        seed: For the order in which rows are taken.
+
+    Raises:
+        NoActiveRun: No run is open.
+        MissingExtra: scikit-learn is not installed.
+    """
+    run = _run("log_learning_curve")
+    from sklearn.model_selection import learning_curve
+
+    how = {"cv": cv, "scoring": scoring, "shuffle": True, "random_state": seed}
+    rows, train, test = learning_curve(model, X, y, train_sizes=list(sizes), **how)[:3]
+    for at, seen, unseen in zip(rows.tolist(), train, test, strict=True):
+        found = {"train": seen.mean(), "test": unseen.mean(), "test_std": unseen.std()}
+        run.log_metrics({f"learning_curve/{key}": float(value) for key, value in found.items()}, at)
+
+
 def _run(what: str) -> LiveRun:
     """Return the current run, once it is clear that scikit-learn is there."""
     if find_spec("sklearn") is None:
@@ -200,41 +245,10 @@ def _task_of(model: Any, task: Task | None) -> Task:
     )
 
 
-# params -------------------------------------------------------------------------------------------
-
-
-def _log_params(run: LiveRun, model: Any) -> None:
-    params = {str(key): _plain(key, value) for key, value in model.get_params().items()}
-    try:
-        run.log_params(params)
-    except ParamConflict:
-        for key, value in params.items():
-            _log_param(run, type(model).__name__, key, value)
-
-
-def _log_param(run: LiveRun, owner: str, key: str, value: Any) -> None:
-    """Log a param, under another name if the run has this one with another value."""
-    names = [key, f"{owner}.{key}", *(f"{owner}{number}.{key}" for number in range(2, 1000))]
-    for name in names:
-        try:
-            run.log_param(name, value)
-        except ParamConflict:
-            continue
-        return
-
-
-def _plain(key: str, value: Any) -> Any:
-    try:
-        canonical(key, value)
-    except BadValue:
-        return repr(value)[:500]
-    return value
-
-
 # judging ------------------------------------------------------------------------------------------
 
 
-def _classified(model: Any, X: Any, y: Any, predicted: Any) -> dict[str, float]:  # noqa: N803
+def _classified(model: Any, X: Any, y: Any, predicted: Any) -> dict[str, float]:
     from sklearn import metrics
 
     classes = list(getattr(model, "classes_", sorted(set(y))))
@@ -251,7 +265,7 @@ def _classified(model: Any, X: Any, y: Any, predicted: Any) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _scored(model: Any, X: Any, y: Any, classes: Sequence[Any]) -> Mapping[str, float]:  # noqa: N803
+def _scored(model: Any, X: Any, y: Any, classes: Sequence[Any]) -> Mapping[str, float]:
     """Return what needs probabilities, of models that give them, or scores."""
     from sklearn import metrics
 
