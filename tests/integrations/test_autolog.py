@@ -189,6 +189,20 @@ def test_it_can_be_taken_back_whole() -> None:
     assert state() == before
 
 
+def test_which_libraries_are_meant() -> None:
+    everything = ml.autolog()
+    assert {"sklearn", "xgboost", "lightgbm", "optuna"} <= set(everything)
+    assert ml.autolog(disable=["xgboost", "optuna"]) == tuple(
+        name for name in everything if name not in ("xgboost", "optuna")
+    )
+    ml.autolog(disable=True)
+    assert ml.autolog(disable="sklearn") == tuple(name for name in everything if name != "sklearn")
+    ml.autolog(disable=True)
+    assert ml.autolog("sklearn") == ("sklearn",)
+    assert ml.autolog(disable="sklearn") == ()
+    assert ml.autolog(disable=True) == ()
+
+
 def test_what_somebody_else_wrapped_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
     ml.autolog()
     ours = vars(KMeans.__base__)["fit"] if "fit" not in vars(KMeans) else vars(KMeans)["fit"]

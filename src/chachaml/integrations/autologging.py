@@ -46,7 +46,8 @@ def autolog(
 
     Args:
         libraries: Which ones, by the names that they are imported by. Default: all that are known.
-        disable: The ones to leave alone, or to leave alone again; True: all.
+        disable: The ones to leave alone; True: all. By itself, once something is logged, it takes these
+            back and changes nothing else.
         log_models: Keep the fitted models too.
         log_datasets: Keep what identifies the data that models are fitted to, which means reading it.
 
@@ -58,8 +59,9 @@ def autolog(
     """
     wanted = _known(libraries) or list(LIBRARIES)
     unwanted = list(LIBRARIES) if disable is True else _known(_names(disable or ()))
+    only_takes_back = not libraries and bool(unwanted) and bool(_hooks.enabled() or disable is True)
     _hooks.disable(unwanted)
-    if not (unwanted and not libraries) or disable is not True:
+    if not only_takes_back:
         _hooks.enable([name for name in wanted if name not in unwanted], Options(log_models, log_datasets))
     return _hooks.enabled()
 
