@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chachaml.capture import machine
 from chachaml.core.changes import Fact
 from chachaml.live import LiveRun
+
+if TYPE_CHECKING:
+    from chachaml.capture.console import Stream
 
 __all__ = [
     "after_fork",
@@ -165,23 +168,43 @@ def after_fork() -> None:
     _worker = _Worker()
 
 
-def sample_system(run: LiveRun, every: float) -> None:
+_LINES = 10**9
+"""Lines that each rank may print: those of the next one have the numbers after."""
+
+
+def sample_system(run: LiveRun, every: float, rank: int = 0) -> None:
     """Log how busy the machine is, every so many seconds until the run ends.
+
+    Of ranks but the first the keys are ``system/rank1/...``.
 
     Raises:
         MissingExtra: psutil is not installed.
     """
     from chachaml.capture.system import Sampler
 
-    sampler = Sampler(lambda values, number: run.log_metrics(values, number), every)
+    prefix = f"system/rank{rank}/" if rank else "system/"
+
+    def log(values: dict[str, float], number: int) -> None:
+        run.log_metrics(
+            {prefix + key.removeprefix("system/"): value for key, value in values.items()}, number
+        )
+
+    sampler = Sampler(log, every)
     sampler.start()
     run.before_end(sampler.stop)
 
 
-def save_console(run: LiveRun, most: int) -> None:
-    """Keep what this process prints until the run ends, `most` characters at most."""
+def save_console(run: LiveRun, most: int, rank: int = 0) -> None:
+    """Keep what this process prints until the run ends, `most` characters at most.
+
+    Lines of ranks but the first begin with ``[rank 1]``, and stand behind those of the ranks before.
+    """
     from chachaml.capture.console import Console
 
-    console = Console(run.capture_printed, most)
+    def write(stream: Stream, line: int, text: str) -> None:
+        told = [f"[rank {rank}] {each}" for each in text.split("\n")] if rank else [text]
+        run.capture_printed(stream, line + rank * _LINES, "\n".join(told))
+
+    console = Console(write, most)
     console.start()
     run.before_end(console.stop)

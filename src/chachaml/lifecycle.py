@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, cast
 
 from chachaml import connection as connections
-from chachaml import current
+from chachaml import current, jobs
 from chachaml.connection import Connection, connection
 from chachaml.core import configuration, settings
 from chachaml.core.changes import RunJoined, RunResumed, RunStarted
@@ -38,11 +38,13 @@ __all__ = [
 
 DEFAULT_EXPERIMENT = "default"
 
+_NAMELESS = (
+    "this is rank {0.number} of {0.size}, but nothing names the job, so its run is its own. Export CHACHAML_JOB, "
+    "the same for all ranks and another for each job; or CHACHAML_RANKS=apart, if it is meant so"
+)
+
 _SAMPLE_EVERY = 15.0
 """Seconds between two measurements of the machine when nobody says."""
-
-_RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
-"""Variables by which launchers number the processes of one job."""
 
 _sites: dict[int, tuple[object, ...]] = {}
 """Where each plain run was started, by id of its handle."""
@@ -56,7 +58,7 @@ def start_run(
     parent: str | LiveRun | None = None,
     created_by: str | None = None,
     resume: str | None = None,
-    join: bool = False,
+    join: bool | None = None,
     capture: bool | None = None,
     capture_diff: bool | None = None,
     system_metrics: bool | float | None = None,
@@ -76,7 +78,8 @@ def start_run(
         parent: Id or handle of the run that this is a part of. Default: the current run.
         created_by: Who. Default: ``CHACHA_USER``, else the user of the operating system.
         resume: Id, prefix or short form of an ended run to go on with.
-        join: With `resume`: write to the run beside the process that owns it.
+        join: With `resume`: write to the run beside the process that owns it. Without: False for a run of
+            one's own where ranks of a distributed job share one. Default: as the launcher's variables say.
         capture: Keep code version, machine and packages, in the background. Default: as set, which is on.
         capture_diff: Keep what is not committed as an artifact. Default: as set, which is off.
         system_metrics: Log how busy the machine is, every so many seconds (True: 15). Default: as set.
@@ -93,20 +96,24 @@ def start_run(
         ForeignFile, SchemaTooNew: The store's file is not one for this chachaml.
     """
     wanted = _Capture.wanted(capture, capture_diff, system_metrics, console)
+    rank = jobs.rank() if join is None else None
+    if rank and not rank.job:
+        connection().tell("job", _NAMELESS.format(rank))
+        rank = None
     if resume is not None:
         if experiment or name or tags or parent or created_by:
             raise BadValue("a resumed run keeps its experiment, name, tags, parent and creator")
-        run = _resume(connection(), resume, join=join or _is_rank())
+        run = _resume(connection(), resume, join=bool(join), rank=rank)
     elif join:
         raise BadValue("join=True needs the run to join", "start_run(resume=<id>, join=True)")
     else:
         site = _call_site()
         _end_earlier(site)
-        run = _start(connection(), experiment, name, tags or {}, parent, created_by)
+        run = _start(connection(), experiment, name, tags or {}, parent, created_by, rank)
         _sites[id(run)] = site
     current.start_plain(run)
-    if run.owner and run.connection.keeps:
-        wanted.begin(run)
+    if run.connection.keeps and (run.owner or rank):
+        wanted.begin(run, rank)
     return run
 
 
@@ -148,18 +155,21 @@ class _Capture(NamedTuple):
             console=int(configuration.number("console_limit")) if keeps else 0,
         )
 
-    def begin(self, run: LiveRun) -> None:
-        """Capture from now on."""
+    def begin(self, run: LiveRun, rank: jobs.Rank | None) -> None:
+        """Capture from now on: of all ranks what they print and how busy they are, of one the environment."""
         if not (self.environment or self.system_every or self.console):
             return
         from chachaml import capturing
 
-        if self.environment:
+        if self.environment and run.owner:
             capturing.begin(run, diff=self.diff)
+            if rank:
+                run.capture({"ranks": rank.size, "launcher": rank.launcher})
+        number = rank.number if rank else 0
         if self.system_every:
-            capturing.sample_system(run, self.system_every)
+            capturing.sample_system(run, self.system_every, number)
         if self.console:
-            capturing.save_console(run, self.console)
+            capturing.save_console(run, self.console, number)
 
 
 def _start(
@@ -169,12 +179,14 @@ def _start(
     tags: Mapping[str, object],
     parent: str | LiveRun | None,
     created_by: str | None,
+    rank: jobs.Rank | None,
 ) -> LiveRun:
     above: LiveRun | RunRow | str | None = current_run() if parent is None else parent
     if isinstance(above, str):
         above = resolve(where.ready(), above)
+    ident = jobs.shared_id(rank.job, above.id if above else "") if rank else new_id()
     started = RunStarted(
-        new_id(),
+        ident,
         time.time_ns() // 1000,
         check_key("experiment", experiment or (above.experiment if above else "") or DEFAULT_EXPERIMENT),
         as_text("run name", name) if name else readable_name(),
@@ -182,6 +194,8 @@ def _start(
         above.id if above else None,
         {check_key("tag", key): as_text(f"tag {key!r}", str(value)) for key, value in tags.items()},
     )
+    if rank and rank.number:
+        return attach(where.path, ident, started.experiment, started.name, rank.number)
     where.journal().log(started)
     return LiveRun(
         where,
@@ -194,11 +208,13 @@ def _start(
     )
 
 
-def _resume(where: Connection, text: str, *, join: bool) -> LiveRun:
+def _resume(where: Connection, text: str, *, join: bool, rank: jobs.Rank | None) -> LiveRun:
     row = resolve(where.ready(at_once=True), text)
+    if rank and rank.number:
+        return from_row(where, row, owner=False, rank=rank.number)
     here = [run for run in current.open_runs() if run.id == row.id]
     if row.status == "running" or here:
-        if not join:
+        if not (join or rank):
             where_else = "this" if here else "another"
             raise RunIsLive(
                 f"run {row.name!r} ({short(row.id)}) is still running, in {where_else} process",
@@ -278,10 +294,6 @@ def log_params(params: object) -> None:
 def batched_metrics() -> Iterator[None]:
     """Do nothing: logging metrics needs no batches here. Kept for code that is used to it."""
     yield
-
-
-def _is_rank() -> bool:
-    return any(os.environ.get(name) for name in _RANKS)
 
 
 def _call_site() -> tuple[object, ...]:

@@ -95,10 +95,11 @@ class LiveRun(RunArtifacts):
         tops: Mapping[str, int] | None = None,
         artifacts: Iterable[str] = (),
         owner: bool,
+        rank: int = 0,
     ) -> None:
         self.id, self.experiment, self.name, self.parent = run, experiment, name, parent
         self.tags = dict(tags or {})
-        self._connection, self._owner = connection, owner
+        self._connection, self._owner, self._rank = connection, owner, rank
         self._params = dict(params or {})
         self._tops = dict(tops or {})
         self._artifacts = set(artifacts)
@@ -378,6 +379,8 @@ class LiveRun(RunArtifacts):
             raise BadValue(f"a run cannot end as {status!r}", "use 'completed', 'failed' or 'interrupted'")
         while self._closing:
             self._closing.pop()()
+        if self._rank and error is not None and not self._ended and (reason := as_error(error)):
+            self.add_tag(f"rank.{self._rank}.error", f"{reason.type}: {reason.message}".removeprefix(": "))
         with self._lock:
             if self._ended:
                 return
@@ -467,7 +470,7 @@ class LiveRun(RunArtifacts):
                 raise
 
 
-def attach(path: Path, run: str, experiment: str, name: str) -> LiveRun:
+def attach(path: Path, run: str, experiment: str, name: str, rank: int = 0) -> LiveRun:
     """Return this process's handle on a run that another process, or this one, has open.
 
     What is known of the run in the store, if it is there already, says where steps go on.
@@ -479,11 +482,11 @@ def attach(path: Path, run: str, experiment: str, name: str) -> LiveRun:
     try:
         row = connection.ready(at_once=True).get_run(run)
     except (NotFound, StoreError):
-        return LiveRun(connection, run, experiment=experiment, name=name, owner=False)
-    return from_row(connection, row, owner=False)
+        return LiveRun(connection, run, experiment=experiment, name=name, owner=False, rank=rank)
+    return from_row(connection, row, owner=False, rank=rank)
 
 
-def from_row(connection: Connection, row: RunRow, *, owner: bool) -> LiveRun:
+def from_row(connection: Connection, row: RunRow, *, owner: bool, rank: int = 0) -> LiveRun:
     """Return a handle that goes on with what the store holds of a run."""
     return LiveRun(
         connection,
@@ -496,6 +499,7 @@ def from_row(connection: Connection, row: RunRow, *, owner: bool) -> LiveRun:
         tops={key: summary.last_step for key, summary in row.metrics.items()},
         artifacts=(artifact.name for artifact in row.artifacts),
         owner=owner,
+        rank=rank,
     )
 
 

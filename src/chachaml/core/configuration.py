@@ -60,6 +60,8 @@ SETTINGS = {
         Setting("system_metrics", "number", "0", "seconds between measurements of the machine; 0: none"),
         Setting("console", "flag", "off", "keep what the process prints"),
         Setting("console_limit", "number", "1000000", "characters of it to keep, for each run"),
+        Setting("ranks", "choice", "together", "whether ranks of one job share a run", ("together", "apart")),
+        Setting("job", "text", "", "what names a job to its ranks, where nothing else does", (), False),
         Setting("alert_url", "text", "", "where alerts of scripts are posted", (), False, True),
         Setting("alert_hosts", "text", "", "hosts that alerts may call besides public ones", (), False),
         Setting("alert_apprise", "flag", "off", "tell alerts by the services of apprise", (), False),

@@ -12,6 +12,7 @@ from itertools import count
 
 __all__ = [
     "command_id",
+    "derived_id",
     "is_id",
     "is_remote",
     "is_shared",
@@ -89,6 +90,12 @@ def repeatable(key: str) -> Iterator[None]:
         yield
     finally:
         _commands.reset(token)
+
+
+def derived_id(*parts: object) -> str:
+    """Return an id of 32 hex digits that is always the same for the same parts."""
+    digest = sha256("\0".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()
+    return f"{digest[:12]}8{digest[13:16]}a{digest[17:32]}"
 
 
 def is_id(text: str) -> bool:

@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK", "Lock", "hold", "lives", "whoami"]
+__all__ = ["LOCK", "Lock", "hold", "identity", "lives", "whoami"]
 
 LOCK = "lock"
 """Name of the lock file."""
@@ -73,6 +73,11 @@ def whoami(journal: str, store: str, time: int) -> JournalInfo:
         pid_started=_started(os.getpid()) or 0,
         time=time,
     )
+
+
+def identity(pid: int) -> str:
+    """Return what tells a process of this machine from any other, here and elsewhere, now and later."""
+    return f"{_host()} {_boot()} {pid} {_started(pid)}"
 
 
 def lives(info: JournalInfo) -> bool | None:

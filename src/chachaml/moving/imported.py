@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from chachaml.core.changes import PointsLogged, Stage
+from chachaml.core.ids import derived_id
 from chachaml.core.model import WholeRun
 from chachaml.core.values import MAX_KEY
 
@@ -93,12 +93,6 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-def derived_id(*parts: object) -> str:
-    """Return an id of 32 hex digits that is always the same for the same parts."""
-    digest = sha256("\0".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()
-    return f"{digest[:12]}8{digest[13:16]}a{digest[17:32]}"
 
 
 def clean(text: object, most: int = 0) -> str:
