@@ -18,7 +18,8 @@ TRAINING = """
 import os, time
 import chachaml as ml
 
-rank = next(int(os.environ[name]) for name in ("RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID") if name in os.environ)
+names = ("RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+rank = next(int(os.environ[name]) for name in names if name in os.environ)
 with ml.start_run("ranks", "together", system_metrics=0.05, console=True) as run:
     ml.log_params({"lr": 0.1, "layers": [1, 2]})
     print("rank", rank, "of", run.id)
@@ -34,7 +35,8 @@ with ml.start_run("ranks", "together", system_metrics=0.05, console=True) as run
 LAUNCHER = """
 import json, os, subprocess, sys
 script, ranks, common, through = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4:]
-started = [subprocess.Popen([*through, sys.executable, "-c", script], env=os.environ | common | one) for one in ranks]
+command = [*through, sys.executable, "-c", script]
+started = [subprocess.Popen(command, env=os.environ | common | one) for one in ranks]
 sys.exit(max(abs(one.wait()) for one in started))
 """
 
