@@ -40,7 +40,8 @@ DEFAULT_EXPERIMENT = "default"
 
 _NAMELESS = (
     "this is rank {0.number} of {0.size}, but nothing names the job, so its run is its own. Export "
-    "CHACHAML_JOB, the same for all ranks and another for each job; or CHACHAML_RANKS=apart, if it is meant so"
+    "CHACHAML_JOB, the same for all ranks and another for each job; or "
+    "CHACHAML_RANKS=apart, if it is meant so"
 )
 
 _SAMPLE_EVERY = 15.0
