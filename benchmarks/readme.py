@@ -1,4 +1,4 @@
-"""The figures that the README quotes from RESULTS.md: ``python -m benchmarks.readme`` puts them there."""
+"""Figures that pages quote from RESULTS.md and FIRST_FIVE.md: ``python -m benchmarks.readme`` writes them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import sys
 
 from benchmarks.environments import ROOT
 
-__all__ = ["block", "main"]
+__all__ = ["block", "first_five", "main", "written"]
 
-README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"
-_BLOCK = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL)
+RESULTS, FIRST_FIVE = ROOT / "benchmarks" / "RESULTS.md", ROOT / "benchmarks" / "FIRST_FIVE.md"
+_EXPLANATION = ROOT / "docs" / "explanation"
+PAGES = (ROOT / "README.md", _EXPLANATION / "comparison.md", _EXPLANATION / "performance.md")
+"""Pages that quote figures, between ``<!-- figures -->`` or ``<!-- first five -->`` and its end."""
 
 _COLUMNS = (
     # title here, heading of the table there, column there, form of the tool's name there, factor
@@ -61,10 +63,27 @@ def _scaled(text: str, factor: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2f}"
 
 
+def first_five(results: str) -> str:
+    """Return the README's table of the first five minutes, taken from the text of FIRST_FIVE.md."""
+    (rows,) = _tables(results)
+    head = ["", "commands", "seconds", "of them installing", "MB installed"]
+    columns = ("tool", "commands", "in all, s", "install, s", "MB")
+    lines = [head, ["---", *["--:"] * 4], *([row[key] or row["page, s"] for key in columns] for row in rows)]
+    return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n"
+
+
+def written(page: str, results: str, first: str) -> str:
+    """Return a page with its figures as they are now."""
+    for mark, table in (("figures", block(results)), ("first five", first_five(first))):
+        between = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)", re.DOTALL)
+        page = between.sub(lambda _, table=table: table, page)
+    return page
+
+
 def main() -> int:
-    """Write the table into the README."""
-    table = block(RESULTS.read_text())
-    README.write_text(_BLOCK.sub(lambda _: table, README.read_text()))
+    """Write the tables into the pages."""
+    for page in PAGES:
+        page.write_text(written(page.read_text(), RESULTS.read_text(), FIRST_FIVE.read_text()))
     return 0
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import readme, run
+from benchmarks import first_five, readme, run
 from benchmarks.environments import pins
 from benchmarks.processes import Bench, WorkFailed
 from benchmarks.report import Section, Table, Target, engineering
@@ -112,7 +112,20 @@ def _tables(text: str) -> list[list[str]]:
     return [block for block in blocks if block[0].startswith("|")]
 
 
-def test_the_readme_quotes_the_results() -> None:
-    table = readme.block(readme.RESULTS.read_text())
-    assert "failed" not in table
-    assert f"<!-- figures -->\n{table}<!-- /figures -->" in readme.README.read_text()
+@pytest.mark.parametrize("page", readme.PAGES, ids=lambda page: page.stem)
+def test_pages_quote_the_results(page: Path) -> None:
+    results, first = readme.RESULTS.read_text(), readme.FIRST_FIVE.read_text()
+    text = page.read_text()
+    assert "<!-- figures -->" in text
+    assert "failed" not in readme.block(results)
+    assert text == readme.written(text, results, first), "python -m benchmarks.readme writes them anew"
+
+
+def test_the_first_five_minutes_end_with_the_curve(tmp_path: Path) -> None:
+    tool = first_five.TOOLS["chachaml"]
+    venv = tmp_path / "venv" / "bin"
+    venv.mkdir(parents=True)
+    (venv / "chachaml").symlink_to(Path(sys.executable).parent / "chachaml")
+    (tmp_path / "train.py").write_text(tool.train)
+    _, printed = first_five._timed(tmp_path, Path(sys.executable), "train.py")
+    assert 0 < first_five._until_it_shows(tool, tmp_path, printed.split()[-1]) < first_five.PATIENCE

@@ -150,7 +150,7 @@ if TYPE_CHECKING:
         sync,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.7.0"
 
 _HOMES = {
     "chachaml.alerts": ("alert",),

@@ -1,4 +1,4 @@
-"""Runs every Python block of README and guide, and every command that they show."""
+"""Runs every Python block of README and docs, and every command that they show."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ import pytest
 from tests.faults.wires import Server
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-ADDRESS = "http://localhost:8080"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+RUN = {"python", "sh", "bash"}
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if RUN & {match[1] for match in BLOCK.finditer(page.read_text())}
+]
+EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "distributed"]
+ADDRESS = "http://localhost:8080"
 CLAIM = re.compile(r"^(\S.*?)  # => (.*)$")
 PRELUDE = (
     "def claim(value, text, _strip=lambda t: ''.join(t.split())):"
