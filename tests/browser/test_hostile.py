@@ -63,7 +63,7 @@ def test_no_page_does_what_is_written_in_it(hostile: str, page: Page, watched: W
     pipeline = ml.pipeline.list(1)[0].id
     shown = {
         "/runs": ".row:not(.waiting)",
-        "/runs?view=charts": ".chart-card canvas",
+        "/runs?layout=charts": ".chart-card canvas",
         f"/compare?ids={several}": ".sheet tbody td",
         "/experiments": "tbody .name",
         "/models": "tbody .name",

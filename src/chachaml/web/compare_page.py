@@ -30,7 +30,7 @@ __all__ = ["routes"]
 MOST = 100
 """Runs on one page."""
 
-_MOST_CELLS = 10_000
+_MOST_CELLS = 4_000
 """Cells of one group that are shown before all of them are asked for."""
 
 _PICTURED = 24

@@ -2,19 +2,27 @@
 
 import { fill, svg } from "./dom.js";
 
-const WIDE = 84, HIGH = 20;
-
-/** Draw values into an element; NaN leaves a gap. @param {Element} host @param {unknown[]} values Numbers, or texts for what JSON lacks. */
-export function spark(host, values) {
-  const numbers = values.map(Number);
-  const finite = numbers.filter(Number.isFinite);
-  if (finite.length < 2) { fill(host); return; }
-  const low = Math.min(...finite), span = Math.max(...finite) - low || 1;
+/**
+ * Return a curve without axes; NaN leaves a gap, and with fewer than two finite values there is none.
+ * @param {number[]} xs @param {number[]} ys @param {number} wide @param {number} high
+ */
+export function sparkline(xs, ys, wide, high) {
+  const made = svg("svg", { class: "spark", viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const finite = ys.filter(Number.isFinite);
+  if (finite.length < 2) return made;
+  const [left, low] = [Math.min(...xs), Math.min(...finite)];
+  const [width, height] = [Math.max(...xs) - left || 1, Math.max(...finite) - low || 1];
   let path = "", pen = "M";
-  numbers.forEach((value, at) => {
-    if (!Number.isFinite(value)) { pen = "M"; return; }
-    path += `${pen}${(at / (numbers.length - 1) * WIDE).toFixed(1)} ${(HIGH - 2 - (value - low) / span * (HIGH - 4)).toFixed(1)}`;
+  ys.forEach((y, at) => {
+    if (!Number.isFinite(y)) { pen = "M"; return; }
+    path += `${pen}${(1 + (xs[at] - left) / width * (wide - 2)).toFixed(1)} ${(high - 2 - (y - low) / height * (high - 4)).toFixed(1)}`;
     pen = "L";
   });
-  fill(host, svg("svg", { class: "spark", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { d: path })));
+  made.append(svg("path", { d: path }));
+  return made;
+}
+
+/** Draw values into an element. @param {Element} host @param {unknown[]} values Numbers, or texts for what JSON lacks. */
+export function spark(host, values) {
+  fill(host, sparkline(values.map((_, at) => at), values.map(Number), 84, 20));
 }

@@ -2,10 +2,9 @@
 
 import { get } from "../lib/api.js";
 import { colourOf } from "../lib/colour.js";
-import { afterSilence, svg } from "../lib/dom.js";
+import { afterSilence } from "../lib/dom.js";
+import { sparkline } from "../lib/spark.js";
 
-const WIDTH = 56;
-const HEIGHT = 16;
 const POINTS = 40;
 
 export class Sparks {
@@ -47,19 +46,8 @@ export class Sparks {
 }
 
 function drawn({ run, steps, values }) {
-  const points = steps.map((step, at) => [step, Number(values[at])]).filter(([, value]) => Number.isFinite(value));
-  const made = svg("svg", { class: "spark", id: `spark-${run}-${steps.length}-${values.at(-1)}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" });
-  if (points.length < 2) return made;
-  const xs = points.map(([x]) => x);
-  const ys = points.map(([, y]) => y);
-  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  const text = points.map(([x, y], at) => {
-    const px = 1 + ((x - left) / (right - left || 1)) * (WIDTH - 2);
-    const py = HEIGHT - 2 - ((y - low) / (high - low || 1)) * (HEIGHT - 4);
-    return `${at ? "L" : "M"}${px.toFixed(1)} ${py.toFixed(1)}`;
-  });
-  const line = svg("path", { d: text.join("") });
-  line.style.stroke = colourOf(run);
-  made.append(line);
+  const made = sparkline(steps, values.map(Number), 56, 16);
+  made.id = `spark-${run}-${steps.length}-${values.at(-1)}`;
+  for (const line of made.querySelectorAll("path")) line.style.stroke = colourOf(run);
   return made;
 }
