@@ -21,7 +21,7 @@ types: $(READY) $(TSC)
 	$(TSC) -p jsconfig.json
 
 tests: $(READY) $(TSC) strace chromium
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 bench: $(READY)  ## measure beside other trackers; writes benchmarks/RESULTS.md and the README's figures
 	$(BIN)/python -m benchmarks.run
