@@ -26,6 +26,7 @@ from chachaml.core.kinds import (
     Stage,
     StepStatus,
 )
+from chachaml.core.records import RecordKept
 from chachaml.core.views import ViewChange, ViewDeleted, ViewSaved
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "ParamsLogged",
     "PointsLogged",
     "Receipt",
+    "RecordKept",
     "RegistryChange",
     "Role",
     "RowsCopied",
@@ -314,13 +316,17 @@ class VersionRegistered(RegistryChange, frozen=True):
 
 
 class ModelDescribed(RegistryChange, frozen=True):
-    """What a model, or one version of it, is about; None leaves what is there, a tag's removes it."""
+    """What a model, or one version of it, is about; None leaves what is there, a tag's removes it.
+
+    With ``new`` it makes a model, without versions, that must not be there.
+    """
 
     version: int | None = None
     description: str | None = None
     note: str | None = None
     """In Markdown; of a model only."""
     tags: dict[str, str | None] = {}
+    new: bool = False
 
 
 class StageMoved(RegistryChange, frozen=True):
@@ -516,6 +522,7 @@ Change = (
     | Audited
     | ViewSaved
     | ViewDeleted
+    | RecordKept
     | RunCopied
     | SeriesCopied
     | RowsCopied

@@ -14,6 +14,7 @@ from chachaml.core.changes import (
     ExperimentDescribed,
     ParamsLogged,
     PointsLogged,
+    RecordKept,
     RowsCopied,
     RunEdited,
     RunStarted,
@@ -87,6 +88,10 @@ def check_change(change: Change) -> None:
             raise BadValue("what is said about a version must be a JSON object")
         case ExperimentDescribed() if not change.name.strip():
             raise BadValue("an experiment's name is not empty")
+        case RecordKept():
+            check_key("record", change.kind)
+            check_key("record", change.key)
+            _check_json(change.value or "null")
         case ViewSaved() if not change.name.strip() or len(change.name) > 200 or len(change.state) > 20_000:
             raise BadValue("a view has a name of at most 200 characters, and a state of at most 20,000")
 

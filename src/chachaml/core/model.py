@@ -46,6 +46,7 @@ __all__ = [
     "ModelRow",
     "MoveRow",
     "Page",
+    "RecordRow",
     "RunQuery",
     "RunRow",
     "Series",
@@ -227,6 +228,16 @@ class ViewRow(msgspec.Struct, frozen=True):
     state: str
     by: str
     saved: int
+
+
+class RecordRow(msgspec.Struct, frozen=True):
+    """What an adapter to another tool keeps (see `chachaml.core.records`): JSON by kind and key."""
+
+    kind: str
+    key: str
+    experiment: str
+    value: str
+    time: int
 
 
 class Contents(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from chachaml.core.changes import PointsLogged, Stage
 from chachaml.core.ids import derived_id
 from chachaml.core.model import WholeRun
-from chachaml.core.values import MAX_KEY
+from chachaml.moving.texts import clean, key_of, typed
 
 __all__ = [
     "File",
@@ -93,31 +92,6 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-def clean(text: object, most: int = 0) -> str:
-    """Return text that every store can keep: without NUL and halves of surrogate pairs, and not too long."""
-    kept = str(text).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-    return kept[:most] if most else kept
-
-
-def key_of(text: object) -> str:
-    """Return text that can name a param, metric or tag."""
-    return clean(text, MAX_KEY) or "unnamed"
-
-
-def typed(text: str) -> Any:
-    """Return the number or truth value that a text is, if it reads as this text again; else the text."""
-    if text in ("True", "False", "None"):
-        return {"True": True, "False": False, "None": None}[text]
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except (ValueError, OverflowError):
-            continue
-        if str(value) == text and math.isfinite(value):
-            return value
-    return text
 
 
 def points_of(

@@ -14,6 +14,7 @@ from chachaml.core.changes import (
     Change,
     PackagesSeen,
     PointsLogged,
+    RecordKept,
     RowsCopied,
     RunCopied,
     SeriesCopied,
@@ -153,6 +154,7 @@ class Mirror:
         self._copy(experiments=self._source.experiments())
         self._history()
         self._models()
+        self._records()
         try:
             access = self._source.access()
             self._copy(accounts=access.accounts)
@@ -190,6 +192,14 @@ class Mirror:
             return same[-1] - first.no
         newest = self._target.history(limit=1)
         return newest[0].no if newest else 0
+
+    def _records(self) -> None:
+        """Bring over what adapters to other tools keep, but for what is here already."""
+        here = {(row.kind, row.key) for row in self._target.records()}
+        new = [row for row in self._source.records() if (row.kind, row.key) not in here]
+        for start in range(0, len(new), _ROWS):
+            some = new[start : start + _ROWS]
+            self._apply(*(RecordKept(one.time, one.kind, one.key, one.value, one.experiment) for one in some))
 
     def _models(self) -> None:
         versions = self._source.versions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,16 @@ import numpy as np
 
 from chachaml.connection import Connection, connection
 from chachaml.core.changes import PointsLogged
-from chachaml.core.ids import is_id
 from chachaml.core.model import WholeRun
-from chachaml.core.values import canonical
 from chachaml.lookup import AnyRun
 from chachaml.moving.account import Moved, Progress, Tally
 from chachaml.moving.leaving import chosen, copy_file, empty_folder
+from chachaml.moving.mlflow_words import THEIR_STATUSES, shown, tags_of
 from chachaml.moving.points import pieces
 
 __all__ = ["export_mlflow"]
 
-_STATUSES = {"running": 1, "completed": 3, "failed": 4, "interrupted": 5, "crashed": 4}
+_NUMBERS = {"RUNNING": 1, "FINISHED": 3, "FAILED": 4, "KILLED": 5}
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. /:")
 
 
@@ -108,15 +107,15 @@ class _Folder:
             "source_type": 4,
             "source_version": "",
             "start_time": row.started // 1000,
-            "status": _STATUSES[row.status],
+            "status": _NUMBERS[THEIR_STATUSES[row.status]],
             "tags": [],
             "user_id": row.created_by,
         }
         _write_yaml(place / "meta.yaml", about)
         for key, value in row.params.items():
-            self._text(place / "params", key, value if isinstance(value, str) else _shown(key, value))
+            self._text(place / "params", key, shown(key, value))
             self._tally.params += 1
-        for key, text in _tags(one):
+        for key, text in tags_of(row).items():
             self._text(place / "tags", key, text)
         for artifact in row.artifacts:
             self._tally.artifacts += copy_file(
@@ -154,23 +153,6 @@ class _Folder:
             file.writelines(
                 f"{time} {value!r} {step}\n" for time, value, step in zip(*columns, steps, strict=True)
             )
-
-
-def _tags(one: WholeRun) -> Iterator[tuple[str, str]]:
-    row = one.row
-    for key, value in row.tags.items():
-        yield ("mlflow.note.content" if key == "note" else key), value
-    yield "mlflow.runName", row.name
-    yield "mlflow.user", row.created_by
-    if row.parent and is_id(row.parent):
-        yield "mlflow.parentRunId", row.parent
-    if isinstance(sha := row.environment.get("git.sha"), str):
-        yield "mlflow.source.git.commit", sha
-
-
-def _shown(key: str, value: Any) -> str:
-    """Return a param as MLflow shows it: numbers and truth values as Python does, all else as JSON."""
-    return str(value) if isinstance(value, (bool, int, float)) or value is None else canonical(key, value)
 
 
 def _write_yaml(path: Path, about: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from chachaml.core.changes import (
     ParamsLogged,
     PointsLogged,
     Receipt,
+    RecordKept,
     RegistryChange,
     RowsCopied,
     RunCopied,
@@ -126,6 +127,7 @@ class MemoryStore(MemoryCopies):
         self._alarms = MemoryAlarms()
         self._access = MemoryAccess()
         self._views: dict[tuple[str, str], ViewRow] = {}
+        self._kept = {}
 
     # writing ------------------------------------------------------------------------------------
 
@@ -181,6 +183,9 @@ class MemoryStore(MemoryCopies):
                 if isinstance(change, ViewSaved):
                     row = ViewRow(change.name, change.experiment, change.state, change.by, change.time)
                     self._views[(change.experiment, change.name)] = row
+                return [], []
+            case RecordKept():
+                self._keep_record(change)
                 return [], []
             case AccessChange():
                 why = self._access.apply(change)

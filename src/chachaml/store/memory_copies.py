@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from chachaml.core.changes import PointsLogged, SeriesCopied
-from chachaml.core.model import ExperimentRow, HistoryRow, Series, WholeRun
+from chachaml.core.changes import PointsLogged, RecordKept, SeriesCopied
+from chachaml.core.model import ExperimentRow, HistoryRow, RecordRow, Series, WholeRun
 from chachaml.store.by_hand import Point, as_series, in_order, logged, summary
 from chachaml.store.memory_runs import MemoryRun, whole
 
@@ -16,10 +16,11 @@ __all__ = ["MemoryCopies", "copy_experiments", "copy_history", "unpacked"]
 
 
 class MemoryCopies:
-    """The reads of the memory store that copies and drawings of it are made by."""
+    """The reads of the memory store that copies and drawings of it are made by, and what adapters keep."""
 
     _lock: threading.Lock
     _runs: dict[str, MemoryRun]
+    _kept: dict[tuple[str, str], RecordRow]
 
     def read_outlines(
         self,
@@ -48,6 +49,18 @@ class MemoryCopies:
         for run, key in series:
             if run in self._runs and (points := self._runs[run].points.get(key)):
                 yield run, key, points
+
+    def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
+        """Return what adapters keep, by kind and key: all, or of a kind, or what has one of some keys."""
+        with self._lock:
+            rows = [row for (_, key), row in self._kept.items() if keys is None or key in keys]
+        return sorted((row for row in rows if kind in ("", row.kind)), key=lambda row: (row.kind, row.key))
+
+    def _keep_record(self, change: RecordKept) -> None:
+        self._kept.pop((change.kind, change.key), None)
+        if change.value is not None:
+            row = RecordRow(change.kind, change.key, change.experiment, change.value, change.time)
+            self._kept[(change.kind, change.key)] = row
 
     def whole_runs(self, runs: Sequence[str]) -> list[WholeRun]:
         """Return the runs of some whole ids, in that order, with all that belongs to them but points."""

@@ -18,7 +18,7 @@ from chachaml.core.changes import (
     VersionRegistered,
 )
 from chachaml.core.model import ArtifactRow, ModelRow, MoveRow, VersionRow
-from chachaml.core.registering import may_alias, may_delete, may_move, moved
+from chachaml.core.registering import may_alias, may_delete, may_make, may_move, moved
 
 __all__ = ["MemoryRegistry"]
 
@@ -40,6 +40,10 @@ class MemoryRegistry:
         """
         if isinstance(change, VersionRegistered):
             return self._register(change, artifacts)
+        if isinstance(change, ModelDescribed) and change.new:
+            if why := may_make(change, there=change.model in self._models):
+                return why
+            self._make(change, "")
         if change.model not in self._models:
             return f"there is no model {change.model!r}"
         match change:
@@ -71,14 +75,17 @@ class MemoryRegistry:
         about = (len(self._moves) + 1, change.time, change.by, change.model, version, what, key)
         self._moves.append(MoveRow(*about, before, after, getattr(change, "comment", "")))
 
+    def _make(self, change: RegistryChange, description: str) -> ModelRow:
+        """Return the model, made if it is new."""
+        made = ModelRow(change.model, description, "", {}, change.time, change.by, 0, 0, None, {})
+        self._versions.setdefault(change.model, {})
+        return self._models.setdefault(change.model, made)
+
     def _register(self, change: VersionRegistered, artifacts: Mapping[str, ArtifactRow]) -> str:
         kept = artifacts.get(change.artifact)
         if kept is None:
             return f"the run has no artifact {change.artifact!r}"
-        made = ModelRow(
-            change.model, change.model_description, "", {}, change.time, change.by, 0, 0, None, {}
-        )
-        model = self._models.setdefault(change.model, made)
+        model = self._make(change, change.model_description)
         version = model.newest + 1
         self._models[change.model] = replace(model, newest=version)
         row = VersionRow(
@@ -99,7 +106,7 @@ class MemoryRegistry:
             change.time,
             change.by,
         )
-        self._versions.setdefault(change.model, {})[version] = row
+        self._versions[change.model][version] = row
         self._tell(change, version, "registered", None, change.stage)
         self._set_stages(version, change.stage, change)
         return ""

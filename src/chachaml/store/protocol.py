@@ -44,6 +44,7 @@ from chachaml.core.model import (
     ModelRow,
     MoveRow,
     Page,
+    RecordRow,
     RunQuery,
     RunRow,
     Series,
@@ -249,6 +250,10 @@ class Store(Protocol):
 
     def views(self) -> list[ViewRow]:
         """Return all saved views of pages, by experiment, then by name."""
+        ...
+
+    def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
+        """Return what adapters keep, by kind and key: all, or of a kind, or what has one of some keys."""
         ...
 
     def access(self) -> Access:

@@ -18,7 +18,7 @@ from chachaml.core.changes import (
     VersionRegistered,
 )
 from chachaml.core.model import ModelRow, MoveRow, VersionRow
-from chachaml.core.registering import may_alias, may_delete, may_move, moved
+from chachaml.core.registering import may_alias, may_delete, may_make, may_move, moved
 from chachaml.store.engine import Db
 from chachaml.store.rows import replacing
 
@@ -37,6 +37,11 @@ def apply(db: Db, change: RegistryChange) -> str:
     if isinstance(change, VersionRegistered):
         return _register(db, change)
     model = db.execute("SELECT no FROM models WHERE name = ?", (change.model,)).get
+    if isinstance(change, ModelDescribed) and change.new:
+        if why := may_make(change, there=model is not None):
+            return why
+        _make(db, change, "")
+        model = db.execute("SELECT no FROM models WHERE name = ?", (change.model,)).get
     if model is None:
         return f"there is no model {change.model!r}"
     match change:
@@ -74,16 +79,20 @@ def _tell(
 # writing ------------------------------------------------------------------------------------------
 
 
+def _make(db: Db, change: RegistryChange, description: str) -> None:
+    """Make a model, unless there is one."""
+    insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
+        VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"""
+    db.execute(insert, (change.model, description, "", "{}", change.time, change.by))
+
+
 def _register(db: Db, change: VersionRegistered) -> str:
     query = """SELECT digest, size, content_type, format, signature FROM artifacts
         WHERE name = ? AND run = (SELECT no FROM runs WHERE id = ?)"""
     kept = db.execute(query, (change.artifact, change.run)).fetchone()
     if kept is None:
         return f"the run has no artifact {change.artifact!r}"
-    made = (change.model, change.model_description, "", "{}", change.time, change.by)
-    insert = """INSERT INTO models (name, description, note, tags, created, created_by, newest)
-        VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"""
-    db.execute(insert, made)
+    _make(db, change, change.model_description)
     number = "UPDATE models SET newest = newest + 1 WHERE name = ? RETURNING no, newest"
     model, version = next(db.execute(number, (change.model,)))
     about = (change.description, _json(change.tags).decode(), change.about or "{}", change.time, change.by)

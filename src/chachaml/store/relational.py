@@ -23,6 +23,7 @@ from chachaml.core.model import (
     ModelRow,
     MoveRow,
     Page,
+    RecordRow,
     RunQuery,
     RunRow,
     Series,
@@ -358,6 +359,13 @@ class RelationalStore:
 
         with self._database.reading() as db:
             return views.views(db)
+
+    def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
+        """Return what adapters keep, by kind and key: all, or of a kind, or what has one of some keys."""
+        from chachaml.store import records
+
+        with self._database.reading() as db:
+            return records.records(db, kind, keys)
 
     def access(self) -> Access:
         """Return who may use a server of this store, and their tokens."""

@@ -24,6 +24,7 @@ from chachaml.core.model import (
     ModelRow,
     MoveRow,
     Page,
+    RecordRow,
     RunQuery,
     RunRow,
     Series,
@@ -242,6 +243,10 @@ class RemoteStore:
     def views(self) -> list[ViewRow]:
         """Return all saved views, by experiment, then by name."""
         return cast("list[ViewRow]", self._call("views"))
+
+    def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
+        """Return what adapters keep, by kind and key: all, or of a kind, or what has one of some keys."""
+        return cast("list[RecordRow]", self._call("records", kind, keys))
 
     def access(self) -> Access:
         """Return who may use the server, and their tokens; for admins alone."""

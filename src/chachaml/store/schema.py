@@ -447,6 +447,17 @@ CREATE TABLE views (
 ) STRICT, WITHOUT ROWID;
 """
 
+_RECORDS = """
+CREATE TABLE records (                   -- what adapters to other tools keep
+    kind       TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    experiment TEXT NOT NULL,            -- '' for everybody's
+    value      TEXT NOT NULL,            -- JSON
+    time       INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -458,6 +469,7 @@ MIGRATIONS = (
     Migration("alerts", lambda db: db.execute(_ALERTS)),
     Migration("accounts, tokens and the audit log", lambda db: db.execute(_ACCESS)),
     Migration("saved views", lambda db: db.execute(_VIEWS)),
+    Migration("records of adapters", lambda db: db.execute(_RECORDS)),
 )
 
 

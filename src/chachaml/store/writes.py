@@ -27,6 +27,7 @@ from chachaml.core.changes import (
     PackagesSeen,
     ParamsLogged,
     PointsLogged,
+    RecordKept,
     RegistryChange,
     RowsCopied,
     RunCopied,
@@ -51,7 +52,7 @@ from chachaml.core.rules import (
     merge_param,
     stub,
 )
-from chachaml.store import access, alarms, captured, copies, corrections, registered, views
+from chachaml.store import access, alarms, captured, copies, corrections, records, registered, views
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.engine import Db
 from chachaml.store.rows import (
@@ -82,6 +83,7 @@ _OF_NO_RUN = (
     RegistryChange,
     AlertChange,
     AccessChange,
+    RecordKept,
     RowsCopied,
     ViewChange,
 )
@@ -191,6 +193,8 @@ class Writes:
                         self._conflicts.append(Conflicted(getattr(change, "run", ""), why))
                 case ViewChange():
                     views.apply(self._db, change)
+                case RecordKept():
+                    records.apply(self._db, change)
                 case RowsCopied():
                     self.save()
                     self._conflicts += copies.copy(self._db, change)

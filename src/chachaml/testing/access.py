@@ -11,6 +11,7 @@ from chachaml.core.changes import (
     Audited,
     Batch,
     Change,
+    RecordKept,
     TokenIssued,
     TokenRevoked,
     TokenUsed,
@@ -18,7 +19,7 @@ from chachaml.core.changes import (
     ViewSaved,
 )
 from chachaml.core.ids import new_id
-from chachaml.core.model import Access, AccountRow, ViewRow
+from chachaml.core.model import Access, AccountRow, RecordRow, ViewRow
 from chachaml.store.protocol import Store
 from chachaml.testing.material import Fixtures
 
@@ -46,6 +47,18 @@ class AccessContract(Fixtures):
         ]
         _apply(store, ViewDeleted(5, "eve", "best", ""))
         assert [view.experiment for view in store.views()] == ["iris"]
+
+    def test_records_are_kept_replaced_and_forgotten(self, store: Store) -> None:
+        """By kind and key."""
+        _apply(store, *(RecordKept(1, kind, key, "1", "iris") for kind in ("a", "b") for key in ("y", "x")))
+        _apply(store, RecordKept(2, "a", "x", '{"n":"\u00fc"}'), RecordKept(3, "b", "x", None))
+        _apply(store, RecordKept(4, "b", "none", None))
+        x, y = RecordRow("a", "x", "", '{"n":"\u00fc"}', 2), RecordRow("a", "y", "iris", "1", 1)
+        assert store.records("a") == [x, y]
+        assert store.records("a", ["y", "z"]) == [y]
+        assert [row.key for row in store.records("b")] == ["y"]
+        assert store.records("c") == store.records("a", []) == []
+        assert [(row.kind, row.key) for row in store.records()] == [("a", "x"), ("a", "y"), ("b", "y")]
 
     def test_a_new_store_has_no_accounts(self, store: Store) -> None:
         """No default user, no default secret."""

@@ -54,6 +54,18 @@ def stages(store: Store, model: str = "m") -> dict[int, Stage]:
 class RegistryContract(Fixtures):
     """Models have versions that count from 1, one of them at most in production."""
 
+    def test_a_model_may_be_made_before_its_first_version(self, store: Store, writer: Writer) -> None:
+        """Once; what is registered later counts from 1 as ever."""
+        made = ModelDescribed(6, "ada", "m", description="about", tags={"k": "v"}, new=True)
+        assert do(store, made).conflicts == ()
+        assert [one.what for one in do(store, made).conflicts] == ["there is a model 'm' already"]
+        (model,) = store.models()
+        assert (model.name, model.description, model.tags, model.versions) == ("m", "about", {"k": "v"}, 0)
+        assert (model.created, model.created_by, model.newest) == (6, "ada", 0)
+        do(store, registered(with_model(writer), model_description="not again"))
+        (model,) = store.models()
+        assert (model.description, model.newest, stages(store)) == ("about", 1, {1: "none"})
+
     def test_versions_count_from_one_and_keep_what_they_are(self, store: Store, writer: Writer) -> None:
         """And the first registration makes the model."""
         run = with_model(writer)

@@ -138,7 +138,7 @@ SHOWN = {
 INSIDE = {
     "applied_to", "bare_runs", "count_runs", "contents", "step_by_key", "due_events", "digests",
     "digests_in_use", "blobs_of", "newest_change", "info", "check",
-    "read_points", "read_packed", "read_outlines", "whole_runs",
+    "read_points", "read_packed", "read_outlines", "whole_runs", "records",
 }  # fmt: skip
 
 

@@ -82,12 +82,13 @@ def test_roles_and_routes_are_as_they_are_written_down(team: Team) -> None:
 
 
 def _written_down(route: Route, clients: dict[str, httpx.Client]) -> str:
-    path = re.sub(r"\{\w+(:path)?\}", "x", route.path)
+    path = re.sub(r"\{\w+:([^}|]+)\|[^}]*\}", r"\1", route.path)
+    path = re.sub(r"\{\w+(:path)?\}", "x", path)
     passed = []
     for role, client in clients.items():
         with client.stream(route.method, path, headers={"Content-Type": "application/json"}) as answer:
             refused = answer.status_code in (401, 403)
-            assert answer.status_code < 500, (route.method, path)
+            assert answer.status_code < 500 or answer.status_code == 501, (route.method, path)
         passed.append("-" if refused else role)
     return f"{route.method:6} {route.path:50} {route.needs:8} {' '.join(passed)}"
 
@@ -99,6 +100,8 @@ def test_only_these_are_open_to_everybody() -> None:
         ("POST", "/logout"),
         ("GET", "/static/{build}/{name:path}"),
         ("GET", "/healthz"),
+        ("GET", "/health"),
+        ("GET", "/version"),
     }
 
 
@@ -509,7 +512,7 @@ def test_eight_who_set_accounts_at_once_leave_an_admin(team: Team) -> None:
 
 
 def test_the_golden_table_is_not_all_the_same() -> None:
-    needs = {line[58:66].strip() for line in GOLDEN.read_text().splitlines()}
+    needs = {line.split()[2] for line in GOLDEN.read_text().splitlines()}
     assert needs == {"open", "read", "token", "write", "destroy", "manage"}
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,9 +18,10 @@ from chachaml.core.errors import BadValue, MissingExtra
 from chachaml.core.model import DatasetRow, WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, by_key
+from chachaml.moving.mlflow_words import STAGES, dataset, run_id
 from chachaml.moving.points import PIECE
 from chachaml.moving.sources.mlflow_models import model_name, packed
-from chachaml.moving.sources.mlflow_rows import STAGES, files_below, folder_of, run_id, run_row, version_id
+from chachaml.moving.sources.mlflow_rows import files_below, folder_of, run_row, version_id
 
 __all__ = ["Database", "open_postgres", "open_sqlite_file"]
 
@@ -185,11 +185,8 @@ class Database:
             AND input_tags.name = 'mlflow.data.context'
             WHERE destination_id = ? AND source_type = 'DATASET' ORDER BY datasets.name"""
         for name, digest, source, schema, profile, context in self._optional(query, run):
-            rows = _json(profile).get("num_rows")
-            columns = _json(schema).get("mlflow_colspec") or []
-            features = tuple(str(one.get("name", "")) for one in columns if isinstance(one, dict))
-            shape = (rows if isinstance(rows, int) else None, len(features) or None)
-            yield DatasetRow(name, context or "", *shape, features, digest or "", source or "", logged)
+            about = (source or "", schema or "", profile or "", context or "")
+            yield dataset(name, digest or "", *about, logged)
 
     def _files(self, run: str, uri: str) -> Iterator[File]:
         folder = folder_of(uri, self._roots)
@@ -263,14 +260,6 @@ def _by(rows: Iterable[Any], width: int = 1) -> dict[tuple[Any, ...], dict[str, 
     for *whose, key, value in rows:
         found.setdefault(tuple(whose[:width]), {})[key] = value or ""
     return found
-
-
-def _json(text: str | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _columns(run: str, rows: Sequence[Any]) -> Iterator[PointsLogged]:

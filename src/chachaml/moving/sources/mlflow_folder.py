@@ -11,9 +11,10 @@ from chachaml.core.errors import BadValue
 from chachaml.core.model import WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, points_of
+from chachaml.moving.mlflow_words import STAGES, run_id
 from chachaml.moving.sources.flat_yaml import flat_yaml
 from chachaml.moving.sources.mlflow_models import model_name, packed
-from chachaml.moving.sources.mlflow_rows import STAGES, files_below, folder_of, run_id, run_row, version_id
+from chachaml.moving.sources.mlflow_rows import files_below, folder_of, run_row, version_id
 
 __all__ = ["Folder"]
 

@@ -7,29 +7,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from chachaml.core.changes import Stage
-from chachaml.core.ids import is_id
-from chachaml.core.model import RunRow, Status
+from chachaml.core.model import RunRow
 from chachaml.moving.imported import File, derived_id, typed
+from chachaml.moving.mlflow_words import STATUSES, meant, run_id
 
-__all__ = ["STAGES", "files_below", "folder_of", "run_id", "run_row", "version_id"]
-
-STATUSES: dict[str, Status] = {
-    "RUNNING": "running",
-    "SCHEDULED": "running",
-    "FINISHED": "completed",
-    "FAILED": "failed",
-    "KILLED": "interrupted",
-}
-STAGES: dict[str, Stage] = {"Staging": "staging", "Production": "production", "Archived": "archived"}
-
-_MEANT = ("mlflow.note.content", "mlflow.runName", "mlflow.parentRunId", "mlflow.user")
-"""Tags that become something else here."""
-
-
-def run_id(theirs: str) -> str:
-    """Return the id that a run has here: its own, where it is one."""
-    return theirs if is_id(theirs) else derived_id("mlflow", theirs)
+__all__ = ["files_below", "folder_of", "run_row", "version_id"]
 
 
 def version_id(model: str, number: int, run: str, created: int) -> str:
@@ -51,26 +33,22 @@ def run_row(
     tags: Mapping[str, str],
 ) -> RunRow:
     """Return what MLflow knows of a run; its times are in milliseconds."""
-    kept = {key: value for key, value in tags.items() if key not in _MEANT}
-    if note := tags.get("mlflow.note.content"):
-        kept["note"] = note
-    parent, began = tags.get("mlflow.parentRunId"), (started or 0) * 1000
+    said, began = meant(tags), (started or 0) * 1000
     until = None if ended is None else max(ended * 1000, began)
-    environment = {"git.sha": sha} if (sha := tags.get("mlflow.source.git.commit")) else {}
     return RunRow(
         id=run_id(run),
         experiment=experiment,
-        name=name or tags.get("mlflow.runName", ""),
+        name=name or said.name,
         status=STATUSES.get(status, "interrupted"),
         started=began,
-        created_by=tags.get("mlflow.user") or user,
+        created_by=said.user or user,
         ended=until,
         duration=None if until is None else until - began,
-        parent=run_id(parent) if parent else None,
+        parent=said.parent,
         archived=(until or began) if deleted else None,
-        tags=kept,
+        tags=said.tags,
         params={key: typed(value) for key, value in params.items()},
-        environment=environment,
+        environment=said.facts,
     )
 
 

@@ -14,8 +14,9 @@ from chachaml.core.errors import BadValue, NotFound, NotSignedIn, StoreUnavailab
 from chachaml.core.model import WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, points_of
+from chachaml.moving.mlflow_words import STAGES, run_id
 from chachaml.moving.sources.mlflow_models import model_name, packed
-from chachaml.moving.sources.mlflow_rows import STAGES, run_id, run_row, version_id
+from chachaml.moving.sources.mlflow_rows import run_row, version_id
 
 __all__ = ["Server"]
 

@@ -25,6 +25,8 @@ __all__ = ["Application"]
 _KEPT_ANSWERS, _KEPT_SIZE = 2_000, 20_000
 """Answers that are remembered, and how large each may be: the others are made again, by the same ids."""
 
+_TELL = "chachaml.tell"
+
 _UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -64,7 +66,7 @@ class Application:
         except ChachamlError as error:
             if _is_for_people(scope):
                 return self._told(scope, error)
-            response = problem(error)
+            response: Response = scope.get(_TELL, problem)(error)
             if isinstance(error, NotSignedIn):
                 response.headers["WWW-Authenticate"] = 'Bearer realm="chachaml"'
             if error.status in (408, 413):
@@ -73,7 +75,9 @@ class Application:
         except Exception as error:
             # Never the request itself: it holds secrets.
             traceback.print_exception(error, file=sys.stderr)
-            return problem(Problem(500, "internal", "the server is at fault", "its log says more"))
+            fault = Problem(500, "internal", "the server is at fault", "its log says more")
+            told: Response = scope.get(_TELL, problem)(fault)
+            return told
 
     def _told(self, scope: Scope, error: ChachamlError) -> Response:
         """Return the page that says what is wrong; who has to say who they are is asked right away."""
@@ -94,6 +98,7 @@ class Application:
         path = self._path(scope)
         self.service.guard.check(headers, method, path)
         route, names = self.routes.find(method, path)
+        scope[_TELL] = route.tell
         actor = self._admit(route, headers, method)
         if self.service.options.team:
             self.service.calls.take(actor.token or (scope.get("client") or ("",))[0])

@@ -30,7 +30,7 @@ from chachaml.surfaces.http.answers import FromFile, Problem, answer
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 
-__all__ = ["disposition", "named", "parameter", "routes", "said", "streamed"]
+__all__ = ["disposition", "head", "named", "parameter", "receive", "routes", "safe_type", "said", "streamed"]
 
 _FORMATS = ("json", "text", "md", "table", "html")
 """How values that come as JSON may be kept."""
@@ -155,7 +155,7 @@ class _Incoming(io.RawIOBase):
             return b""
 
 
-async def _receive(request: Request) -> Blob:
+async def receive(request: Request) -> Blob:
     """Keep a body; return what it is."""
     blobs = _room(request)
     source: Any = _Incoming(request.body.chunks(), blobs.root)
@@ -207,7 +207,7 @@ async def post_artifact(request: Request) -> Response:
     overwrite = bool(given.get("overwrite", False))
     if "sha256" in given:
         blob, kind = await _sent_before(request, given["sha256"])
-        about = _text(given.get("content_type")) or content_type.guess(name, await _head(request, blob))
+        about = _text(given.get("content_type")) or content_type.guess(name, await head(request, blob))
         return await _log(request, name, blob, "bytes", about, overwrite=overwrite)
     if "value" not in given:
         raise BadValue("an artifact needs a value, or the sha256 of bytes that were sent", "or PUT its bytes")
@@ -246,10 +246,10 @@ async def _keep_body(request: Request, name: str) -> Response:
     check_artifact_name(name)
     await _check_open(request)
     overwrite = request.query().get("overwrite", "").lower() in ("1", "true", "yes")
-    blob = await _receive(request)
+    blob = await receive(request)
     given = request.content_type()
     told = given if given not in ("", "application/octet-stream", "application/x-www-form-urlencoded") else ""
-    about = told or content_type.guess(name, await _head(request, blob))
+    about = told or content_type.guess(name, await head(request, blob))
     return await _log(request, name, blob, "bytes", about, overwrite=overwrite)
 
 
@@ -292,7 +292,9 @@ def _plain(artifact: Artifact) -> dict[str, Any]:
     return {name: getattr(artifact, name) for name in artifact.__struct_fields__}
 
 
-async def _head(request: Request, blob: Blob) -> bytes:
+async def head(request: Request, blob: Blob) -> bytes:
+    """Return the first bytes of what came."""
+
     def read() -> bytes:
         with request.service.where.blobs().open(blob.digest) as file:
             return file.read(16)
@@ -349,7 +351,7 @@ async def get_blob(request: Request) -> Response:
 async def put_blob(request: Request) -> Response:
     """Keep bytes, if they have this digest."""
     digest = check_digest(request.path["digest"])
-    blob = await _receive(request)
+    blob = await receive(request)
     if blob.digest != digest:
         raise BadValue(f"the bytes have the SHA-256 {blob.digest}", "send them anew")
     await request.work(request.service.where.blobs().sync)

@@ -22,6 +22,7 @@ from chachaml.surfaces.http import (
 from chachaml.surfaces.http.answers import answer, as_json
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route, Routes
+from chachaml.surfaces.mlflow import routes as mlflow
 from chachaml.web import site
 
 __all__ = ["all_routes", "description"]
@@ -43,6 +44,7 @@ def all_routes() -> Routes:
             *operating.routes(),
             *site.routes(),
             *agents_api.routes(),
+            *mlflow.routes(),
             Route("GET", "/api/openapi.json", "read", _openapi),
             Route("GET", "/healthz", "open", _health),
         ]

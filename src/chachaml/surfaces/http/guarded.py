@@ -26,6 +26,7 @@ from chachaml.core.changes import (
     OwnerLost,
     PackagesSeen,
     Receipt,
+    RecordKept,
     RegistryChange,
     RowsCopied,
     RunCopied,
@@ -136,7 +137,7 @@ class Guarded:
                 return _Need(_WRITER, self._home_of_all(change.journal))
             case ExperimentDescribed():
                 return _Need(_WRITER, change.name)
-            case ViewChange():
+            case ViewChange() | RecordKept():
                 return _Need(_WRITER, change.experiment or None)
             case RunStarted():
                 return _Need(_WRITER, homes.get(change.run, change.experiment))

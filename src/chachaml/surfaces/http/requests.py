@@ -120,18 +120,26 @@ class Request:
         """The store as the actor may use it."""
         return self.service.store_for(self.actor)
 
-    def query(self) -> dict[str, str]:
-        """Return the arguments of the query string.
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the arguments of the query string, as they come.
 
         Raises:
-            BadValue: One of them is given twice, or is no UTF-8.
+            BadValue: One of them is no UTF-8.
         """
         try:
-            pairs = parse_qsl(self._query.decode("ascii"), keep_blank_values=True, errors="strict")
+            return parse_qsl(self._query.decode("ascii"), keep_blank_values=True, errors="strict")
         except (UnicodeError, ValueError):
             raise BadValue(
                 "the query string is not as it should be", "encode it as UTF-8, with %XX"
             ) from None
+
+    def query(self) -> dict[str, str]:
+        """Return the arguments of the query string, each of which is given once.
+
+        Raises:
+            BadValue: One of them is given twice, or is no UTF-8.
+        """
+        pairs = self.pairs()
         found = dict(pairs)
         if len(found) < len(pairs):
             raise BadValue("an argument of the query string is given twice")

@@ -9,9 +9,9 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.responses import Response
 
-from chachaml.core.errors import BadValue
+from chachaml.core.errors import BadValue, ChachamlError
 from chachaml.surfaces.http.actors import Permission
-from chachaml.surfaces.http.answers import Problem
+from chachaml.surfaces.http.answers import Problem, problem
 from chachaml.surfaces.http.requests import JSON_LIMIT, Request
 
 __all__ = ["Endpoint", "Found", "Route", "Routes"]
@@ -20,15 +20,16 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-_NAME = re.compile(r"\{(\w+)(:path)?\}")
+_NAME = re.compile(r"\{(\w+)(?::([^}]+))?\}")
 
 
 class Route(NamedTuple):
     """One route.
 
-    ``path`` has ``{name}`` for one part of a path, and ``{name:path}`` for several. ``about`` is what the
-    API's description says of it; a route without is not in there. ``limit`` is how many bytes its body may
-    have, None for a body that the endpoint reads by itself, as it comes.
+    ``path`` has ``{name}`` for one part of a path, ``{name:one|other}`` for one of these words, and
+    ``{name:path}`` for several parts. ``about`` is what the API's description says of it; a route without is
+    not in there. ``limit`` is how many bytes its body may have, None for a body that the endpoint reads by
+    itself, as it comes. ``tell`` makes an answer of what is wrong.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Route(NamedTuple):
     endpoint: Endpoint
     about: dict[str, Any] | None = None
     limit: int | None = JSON_LIMIT
+    tell: Callable[[ChachamlError], Response] = problem
 
 
 class Found(NamedTuple):
@@ -97,10 +99,11 @@ class Routes:
 def _pattern(path: str) -> re.Pattern[str]:
     parts = _NAME.split(path)
     text = ""
-    for literal, name, several in zip(parts[::3], [*parts[1::3], None], [*parts[2::3], None], strict=True):
+    for literal, name, kind in zip(parts[::3], [*parts[1::3], None], [*parts[2::3], None], strict=True):
         text += re.escape(literal)
         if name:
-            text += f"(?P<{name}>{'.+' if several else '[^/]+'})"
+            words = "|".join(map(re.escape, (kind or "").split("|")))
+            text += f"(?P<{name}>{'.+' if kind == 'path' else words or '[^/]+'})"
     return re.compile(text)
 
 

@@ -20,6 +20,7 @@ from chachaml.core.model import (
     ModelRow,
     MoveRow,
     Page,
+    RecordRow,
     RunQuery,
     RunRow,
     Series,
@@ -194,6 +195,11 @@ class Scoped(Guarded):
     def views(self) -> list[ViewRow]:
         """Return the views of the actor's experiments, and those of all."""
         return [row for row in self._store.views() if row.experiment in ("", *self._actor.grants)]
+
+    def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
+        """Return what adapters keep of the actor's experiments, and of all."""
+        rows = self._store.records(kind, keys)
+        return [row for row in rows if row.experiment in ("", *self._actor.grants)]
 
     def events(self, alert: str | None = None, run: str | None = None, limit: int = 100) -> list[EventRow]:
         """Return what was told of runs that the actor may see."""

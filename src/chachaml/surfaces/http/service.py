@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import secrets
 import threading
@@ -100,6 +101,10 @@ class Service:
         """For bytes that come as slowly as their senders like."""
         self.links: dict[str, float] = {}
         """Digests of one-time links, and until when they are good."""
+        self.experiment_names: dict[str, str] = {}
+        """Names of experiments by the ids that MLflow's clients know them by."""
+        self.one_by_one = threading.Lock()
+        """Held where something is read, and written again with a part of it changed."""
         self.feed = LiveFeed(self)
         self.agents: Mounted | None = None
         """The server of the Model Context Protocol, once somebody has asked for it."""
@@ -121,10 +126,12 @@ class Service:
             NotSignedIn: A token is needed, or the one that was shown is good for nothing.
         """
         scheme, _, shown = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            scheme, shown = "bearer", _password(shown)  # whatever the user's name is
         if scheme.lower() == "bearer":
             return self._known(shown.strip(), "this token is unknown, over, or revoked")
         if scheme:
-            raise NotSignedIn("only bearer tokens are understood", "Authorization: Bearer TOKEN")
+            raise NotSignedIn("only tokens are understood", "Authorization: Bearer TOKEN")
         asked = self.options.team or self.options.require_token
         if cookie := _cookie(headers, self.options.cookie):
             try:
@@ -264,6 +271,14 @@ class Served(Connection):
     def command(self, *changes: Change) -> Receipt:
         """Apply changes at once."""
         return self._own.apply(Batch(changes, command=command_id()))
+
+
+def _password(shown: str) -> str:
+    """Return the password of basic credentials; '' if they are none."""
+    try:
+        return base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _cookie(headers: Headers, name: str) -> str:
