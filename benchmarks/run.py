@@ -26,6 +26,7 @@ SUBJECTS = (
     "artifacts",
     "models",
     "serving",
+    "mlflow_api",
     "pages",
     "paints",
     "agents",

@@ -42,6 +42,7 @@ def test_the_page_shows_machine_targets_and_tables(tmp_path: Path) -> None:
         "artifacts",
         "models",
         "serving",
+        "mlflow_api",
         "pages",
         "paints",
         "agents",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import zipfile
 from contextlib import closing
@@ -226,9 +225,11 @@ def test_versions_keep_the_files_that_they_were_made_of(mlflow: Mlflow, run: str
         assert uri == f"mlflow-artifacts:/0/{run}/artifacts/model"
     with using(server.where):
         kept = [ml.registry.version("net", number) for number in (1, 2, 3)]
-        packed = [zipfile.ZipFile(io.BytesIO(server.where.blobs().open(one.digest).read())) for one in kept]
+        packed = [zipfile.ZipFile(server.where.blobs().path(one.digest)) for one in kept]
     assert [sorted(one.namelist()) for one in packed] == [["MLmodel", "data/weights.bin"]] * 3
     assert [one.read("data/weights.bin") for one in packed] == [b"\1", b"\2", b"\3"]
+    for one in packed:
+        one.close()
 
 
 @pytest.mark.parametrize(

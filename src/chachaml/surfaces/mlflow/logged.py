@@ -80,13 +80,21 @@ def points_of(run: str, metrics: Iterable[Given]) -> list[PointsLogged]:
     """Return metrics as points: for each key its columns."""
     columns: dict[str, tuple[list[int], list[int], list[float]]] = {}
     for one in metrics:
-        steps, times, values = columns.setdefault(key_of(one), ([], [], []))
-        steps.append(one.whole("step", 0))
-        time = one.whole("timestamp")
+        # Most are as they should be, and of few keys: only the others are looked at closely.
+        key, value = one.values.get("key"), one.values.get("value")
+        step, time = one.values.get("step", 0), one.values.get("timestamp")
+        if not isinstance(key, str) or key not in columns:
+            columns[key := key_of(one)] = ([], [], [])
+        if type(step) is not int or not -(2**63) <= step < 2**63:
+            step = one.whole("step", 0)
+        if type(time) is not int:
+            time = one.whole("timestamp")
         if not abs(time) < 2**53:
             raise one.wrong("timestamp", time, "It is in milliseconds since 1970.")
+        steps, times, values = columns[key]
+        steps.append(step)
         times.append(time * 1000)
-        values.append(_number(one))
+        values.append(value if type(value) is float else _number(one))
     return [_packed(run, key, *each) for key, each in columns.items()]
 
 

@@ -15,7 +15,7 @@ from chachaml.surfaces.mlflow import experiments
 from chachaml.surfaces.mlflow.asked import Asked, pages
 from chachaml.surfaces.mlflow.errors import invalid, taken, unknown, unsupported
 from chachaml.surfaces.mlflow.filters import comparisons, orderings, selected, sorted_by
-from chachaml.surfaces.mlflow.places import run_root
+from chachaml.surfaces.mlflow.places import model_root, run_root
 
 __all__ = ["model_named", "shown_version", "version_named"]
 
@@ -81,9 +81,10 @@ def source_of(asked: Asked, row: VersionRow) -> tuple[str, str]:
     said = row.about.get("mlflow")
     about = said if isinstance(said, dict) else {}
     path = about["path"] if isinstance(about.get("path"), str) else _unpacked(asked, row)
+    if isinstance(model := about.get("model_id"), str):
+        return f"models:/{model}", model_root(experiment, model)
     place = f"{run_root(experiment, row.run)}/{path}".rstrip("/")
-    model = about.get("model_id")
-    return f"models:/{model}" if model else place, place
+    return place, place
 
 
 def _unpacked(asked: Asked, row: VersionRow) -> str:
