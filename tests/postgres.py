@@ -41,10 +41,11 @@ class Server:
     """One server with its data in a folder of its own.
 
     Args:
+        of: The server that it is a replica of, by streaming.
         settings: What to set besides.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, of: Server | None = None, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chachaml-postgres-"))
         self._user = "nobody" if os.geteuid() == 0 else None  # Postgres refuses to run as root
         self._bin = self._reachable(binaries())
@@ -54,7 +55,10 @@ class Server:
         self._settings = {**_NEEDED, "port": str(self.port), "unix_socket_directories": "", **settings}
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
-        self._initialise()
+        if of is None:
+            self._initialise()
+        else:
+            self._copy(of)
         self.start()
 
     def _reachable(self, folder: Path) -> Path:
@@ -81,6 +85,12 @@ class Server:
         self._own(secret)
         options = ("--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}", "--encoding=UTF8")
         self._run(self._bin / "initdb", "-D", self.folder / "data", "--no-sync", "--locale=C", *options)
+
+    def _copy(self, of: Server) -> None:
+        """Begin as a copy of another server, which follows it."""
+        source = f"host=127.0.0.1 port={of.port} user={USER} password={PASSWORD}"
+        data = self.folder / "data"
+        self._run(self._bin / "pg_basebackup", "-d", source, "-D", data, "-R", "--no-sync", "-c", "fast")
 
     def start(self) -> None:
         """Start it, and wait until it answers."""

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chachaml.away import Team
 from chachaml.connection import Connection
+from chachaml.core import settings
 from chachaml.surfaces.http.application import Application
 from chachaml.surfaces.http.service import Options, Service
 from chachaml.surfaces.http.serving import Running, listen, origins_of
@@ -42,7 +44,8 @@ def _listening() -> tuple[Application, int]:
 def served(path: Path, **options: Any) -> Iterator[Served]:
     """Serve the store at `path`; options are those of `chachaml.surfaces.http.service.Options`."""
     application, port = _listening()
-    where = Connection(path)
+    address = settings.database(path)
+    where = Team(path, address) if address else Connection(path)
     given = {"origins": origins_of("127.0.0.1", port), "session": SESSION, **options}
     service = Service(where, Options(**given))
     application.service = service

@@ -55,6 +55,7 @@ HOMES = {
     "mcp": ("surfaces",),
     "mcp_types": ("surfaces",),
     "jinja2": ("surfaces", "web"),
+    "opentelemetry": ("surfaces",),
     "anthropic": ("chat",),
     "openai": ("chat",),
     "httpx2": ("chat",),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import chachaml as ml
-from chachaml.core import configuration
+from chachaml.core import configuration, settings
 from chachaml.core.errors import BadValue, ChachamlWarning
 
 ROOT = Path(__file__).parents[2]
@@ -79,3 +79,19 @@ def test_the_page_of_settings_has_them_all() -> None:
         default = f"`{setting.default}`" if setting.default else ""
         assert f"| `{setting.name}` | `{setting.variable}` | {default} | {setting.about} |" in page
     assert page.count("| `CHACHA") == len(configuration.SETTINGS)
+
+
+def test_the_variables_that_go_with_db_type_are_heard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIFACT_DIR", str(folder / "theirs"))
+    monkeypatch.setenv("DB_PATH", str(folder / "data.db"))
+    assert settings.store_path() == folder / "chachaml.db"
+    assert settings.artifacts_root(settings.store_path()) == folder / "chachaml-artifacts"
+    monkeypatch.setenv("DB_TYPE", "sqlite")
+    assert settings.store_path() == folder / "data.db"
+    assert settings.artifacts_root(settings.store_path()) == folder / "theirs"
+    monkeypatch.setenv("DB_TYPE", "postgres")
+    for address in ("jdbc:postgresql://db:5432/chachaml", "postgres://db:5432/chachaml"):
+        monkeypatch.setenv("JDBC_URL", address)
+        assert str(settings.store_path()) == "postgresql:/db:5432/chachaml"
+    monkeypatch.setenv("CHACHAML_STORE", str(folder / "mine.db"))
+    assert settings.store_path() == folder / "mine.db"

@@ -16,7 +16,15 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from chachaml.core.errors import BadValue
 
-__all__ = ["SCHEMA", "Address", "address_of", "from_environment", "is_postgres", "shown"]
+__all__ = [
+    "SCHEMA",
+    "Address",
+    "address_of",
+    "artifacts_from_environment",
+    "from_environment",
+    "is_postgres",
+    "shown",
+]
 
 SCHEMA = "chachaml"
 """The schema that holds a store's tables, if the address names none."""
@@ -69,11 +77,13 @@ def shown(text: str) -> str:
 
 
 def from_environment() -> str:
-    """Return the address in JDBC_URL if DB_TYPE says that it counts; '' otherwise.
+    """Return the address in JDBC_URL or the path in DB_PATH, whichever DB_TYPE says; '' without one.
 
     Raises:
-        BadValue: There is none.
+        BadValue: There is no address.
     """
+    if os.environ.get("DB_TYPE", "").lower() == "sqlite":
+        return os.environ.get("DB_PATH", "")
     if not _by_variables():
         return ""
     text = os.environ.get("JDBC_URL", "")
@@ -83,6 +93,11 @@ def from_environment() -> str:
             "JDBC_URL=jdbc:postgresql://host:5432/database",
         )
     return text
+
+
+def artifacts_from_environment() -> str:
+    """Return the folder in ARTIFACT_DIR; '' without a DB_TYPE, for others may mean something else by it."""
+    return os.environ.get("ARTIFACT_DIR", "") if os.environ.get("DB_TYPE") else ""
 
 
 def _by_variables() -> bool:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from chachaml.core.addresses import from_environment
+from chachaml.core.addresses import artifacts_from_environment, from_environment
 from chachaml.core.errors import BadValue, ChachamlWarning
 
 __all__ = ["SETTINGS", "Found", "Setting", "flag", "found", "number", "path", "text", "user_file"]
@@ -50,6 +50,12 @@ SETTINGS = {
         Setting("store", "path", "chachaml.db", "where runs are kept"),
         Setting("token", "text", "", "shown to a server", (), False, True),
         Setting("require_token", "flag", "off", "ask a token even of who reads, on this machine", (), False),
+        Setting("url", "text", "", "how others reach a server; several with spaces between", (), False),
+        Setting("trusted_proxies", "text", "", "addresses of proxies to believe", (), False),
+        Setting("read_store", "text", "", "replica of the database, for a server's pages", (), False),
+        Setting("log_format", "choice", "text", "how a server writes its log", ("text", "json"), False),
+        Setting("traces", "flag", "off", "send a server's traces by OpenTelemetry", (), False),
+        Setting("drain", "number", "0", "seconds that a server told to stop goes on", (), False),
         Setting("artifacts", "path", "", "folder of the artifacts; beside the store if empty"),
         Setting("user", "text", "", "who made a run; the system's user if empty", in_project=False),
         Setting("mode", "choice", "", "disabled: nothing is kept, every call is a no-op", ("", "disabled")),
@@ -90,13 +96,17 @@ class Found(NamedTuple):
     """What a relative path in a file is relative to."""
 
 
+_BY_TYPE = {"store": from_environment, "artifacts": artifacts_from_environment}
+"""What DB_TYPE, and the variables that go with it, say."""
+
+
 def found(name: str) -> Found:
     """Return what a setting is set to outside of calls."""
     setting = SETTINGS[name]
     if (given := os.environ.get(setting.variable)) is not None:
         return Found(given, f"the environment variable {setting.variable}")
-    if name == "store" and (address := from_environment()):
-        return Found(address, "the environment variables DB_TYPE and JDBC_URL")
+    if name in _BY_TYPE and (given := _BY_TYPE[name]()):
+        return Found(given, "the environment variables that go with DB_TYPE")
     for values, file in _files():
         if name in values and (setting.in_project or file == user_file()):
             return Found(_as_text(values[name]), str(file), file.parent)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from socket import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -100,6 +100,13 @@ def serve_here(where: Connection, port: int | None, *, browser: bool, **options:
         _serve(where, given, sockets, started)
 
 
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="json: a line for each request. Default: as it is set, else text, which says what went wrong.",
+)
+
+
 @cli.command(
     epilog=examples(
         "chachaml serve",
@@ -114,7 +121,8 @@ def serve_here(where: Connection, port: int | None, *, browser: bool, **options:
     "--url",
     "urls",
     multiple=True,
-    help="How others reach it, such as https://tracker.example or https://example/tracker.",
+    help="How others reach it, such as https://tracker.example or https://example/tracker. "
+    "Default: as it is set.",
 )
 @click.option("--team", is_flag=True, help="Ask everybody who they are, on this machine too.")
 @click.option("--require-token", is_flag=True, help="Without a team: ask a token even of who reads.")
@@ -123,7 +131,13 @@ def serve_here(where: Connection, port: int | None, *, browser: bool, **options:
     is_flag=True,
     help="Let whoever reaches it read and log without a token: for a container or a network of your own.",
 )
+@click.option(
+    "--trusted-proxies",
+    metavar="ADDRESSES",
+    help="Proxies to believe about who asks, such as 10.0.0.5,172.16.0.0/12. Default: as it is set.",
+)
 @mcp_write
+@log_format
 @click.pass_obj
 def serve(
     outer: str | None,
@@ -134,7 +148,9 @@ def serve(
     team: bool,
     require_token: bool,
     insecure_no_auth: bool,
+    trusted_proxies: str | None,
     mcp_write: bool,
+    log_format: str | None,
 ) -> None:
     """Serve a store, to a team or to this machine.
 
@@ -144,6 +160,8 @@ def serve(
     from chachaml.surfaces.http.service import Options
     from chachaml.surfaces.http.serving import is_loopback, origins_of
 
+    _begin_log(log_format)
+    urls = urls or tuple(_words(configuration.found("url").value))
     where = _connect(store or outer)
     shared = team or bool(urls) or not is_loopback(host)
     if shared:
@@ -168,13 +186,15 @@ def serve(
         session=session,
         prefix=prefix,
         agents_write=mcp_write,
+        proxies=_words(trusted_proxies or configuration.found("trusted_proxies").value),
+        read_store=configuration.found("read_store").value,
+        drain=configuration.number("drain"),
     )
 
     def started(_: Service) -> None:
-        reached = urls[0] if urls else f"http://{host}:{number}"
-        click.echo(f"{_shown(where)} is served at {reached}  (Ctrl-C stops it)")
+        _announce(where, urls[0] if urls else f"http://{host}:{number}")
 
-    with _session_left(number, session) if session else contextlib.nullcontext():
+    with _session_left(number, session) if session else contextlib.nullcontext(), _traces():
         _serve(where, options, sockets, started)
 
 
@@ -189,12 +209,42 @@ def _serve(
         where.close()
 
 
+def _begin_log(log_format: str | None) -> None:
+    if (log_format or configuration.text("log_format")) == "json":
+        from chachaml.surfaces.http import logs
+
+        logs.as_json_lines()
+
+
+def _announce(where: Connection, reached: str) -> None:
+    """Say where a store is served; where everything is told in JSON, this too."""
+    from chachaml.surfaces.http import logs
+
+    if logs.is_json():
+        logs.say("serving", store=_shown(where), url=reached)
+    else:
+        click.echo(f"{_shown(where)} is served at {reached}  (Ctrl-C stops it)")
+
+
+def _traces() -> AbstractContextManager[None]:
+    if not configuration.flag("traces"):
+        return contextlib.nullcontext()
+    from chachaml.surfaces.http import traces
+
+    return traces.begin()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Return what stands in a text with commas or spaces between."""
+    return tuple(text.replace(",", " ").split())
+
+
 def _check_name(urls: tuple[str, ...]) -> None:
     """Refuse to serve others before it is known how they call this server."""
     if not urls:
         raise BadValue(
             "other machines are to reach this server, but not how: a name that is not known is refused",
-            "say it: chachaml serve ... --url https://tracker.example",
+            "say it: chachaml serve ... --url https://tracker.example, or CHACHAML_URL",
         )
 
 

@@ -38,6 +38,11 @@ FOREIGN_HOSTS = [
     "",
 ]
 
+ADDRESSES = ("127.0.0.1:1", "0.0.0.0:{port}", "[::ffff:127.0.0.1]:{port}")
+"""Those that are no names: machines ask a team's server by them how it is, and nothing else."""
+
+PROBES = ("/healthz", "/readyz", "/metrics")
+
 FOREIGN_PAGES = [
     {"Origin": "https://evil.example"},
     {"Origin": "http://localhost:8888"},
@@ -79,7 +84,8 @@ def test_no_route_answers_to_another_name(either: Served, host: str) -> None:
     with httpx.Client(base_url=either.url) as client:
         for method, path in [*PLACES, ("GET", "/nothing"), ("OPTIONS", "/api/runs")]:
             answer = client.request(method, path, headers={"Host": host.format(port=port)})
-            assert answer.status_code in (400, 421), (method, path)
+            probed = either.service.options.team and host in ADDRESSES and path in PROBES
+            assert (answer.status_code in (400, 421)) is not probed, (method, path)
             assert "iris" not in answer.text
 
 

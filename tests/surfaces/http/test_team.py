@@ -102,6 +102,7 @@ def test_only_these_are_open_to_everybody() -> None:
         ("GET", "/healthz"),
         ("GET", "/health"),
         ("GET", "/version"),
+        ("GET", "/readyz"),
     }
 
 

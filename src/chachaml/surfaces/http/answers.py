@@ -96,14 +96,20 @@ def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = Non
     return Response(as_json(data), status, headers, "application/json")
 
 
-def problem(error: ChachamlError) -> Response:
+def problem(error: ChachamlError, request: str = "") -> Response:
     """Return what is wrong, in the one envelope: ``{"error": {"code", "message", "hint"}}``.
 
     Of a filter that makes no sense, ``at`` and ``why`` tell a page what to underline.
+
+    Args:
+        error: What is wrong.
+        request: The id of the request, by which the server's log is searched; '' where that is of no use.
     """
     about: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
     if isinstance(error, BadQuery):
         about |= {"why": error.why, "at": error.at}
+    if request:
+        about["request_id"] = request
     # What this server has not got is nothing that the client's request broke.
     status = 406 if isinstance(error, MissingExtra) else error.status
     return answer({"error": about}, status, getattr(error, "headers", None))

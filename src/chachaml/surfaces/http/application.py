@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -12,11 +11,21 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from chachaml.core.errors import AccessDenied, BadValue, ChachamlError, NotSignedIn, StoreUnavailable
+from chachaml.core.errors import (
+    AccessDenied,
+    BadValue,
+    ChachamlError,
+    NotFound,
+    NotSignedIn,
+    StoreUnavailable,
+)
+from chachaml.surfaces.http import logs, traces
 from chachaml.surfaces.http.actors import Actor
 from chachaml.surfaces.http.answers import SECURE, Problem, problem
+from chachaml.surfaces.http.replica import WROTE_FOR, Replica
 from chachaml.surfaces.http.requests import Body, Request, unpacked
 from chachaml.surfaces.http.routing import Route, Routes
+from chachaml.surfaces.http.seen import Seen
 from chachaml.surfaces.http.service import Service
 from chachaml.web.pages import problem_page
 
@@ -56,28 +65,35 @@ class Application:
             return
         if scope["type"] != "http":
             raise RuntimeError(f"nothing here answers to {scope['type']}")
-        response = await self._respond(scope, receive)
-        https = self.service.options.secure
-        await response(scope, receive, _secured(send, bodiless=scope["method"] == "HEAD", https=https))
+        self.service.proxies.unwrap(scope)
+        seen = Seen(scope)
+        https, measures = self.service.options.secure, self.service.measures
+        measures.in_progress += 1
+        with traces.request(scope, seen) as trace:
+            try:
+                response = await self._respond(scope, receive, seen)
+                await response(scope, receive, _secured(send, seen, https=https))
+            finally:
+                measures.in_progress -= 1
+                measures.request(seen)
+                logs.request(seen, trace)
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+    async def _respond(self, scope: Scope, receive: Receive, seen: Seen) -> Response:
         try:
-            return await self._answer(scope, receive)
+            return await self._answer(scope, receive, seen)
         except ChachamlError as error:
             if _is_for_people(scope):
                 return self._told(scope, error)
-            response: Response = scope.get(_TELL, problem)(error)
+            response = _problem(scope, seen, error)
             if isinstance(error, NotSignedIn):
                 response.headers["WWW-Authenticate"] = 'Bearer realm="chachaml"'
             if error.status in (408, 413):
                 response.headers["Connection"] = "close"  # what is still to come of the body is of no use
             return response
         except Exception as error:
-            # Never the request itself: it holds secrets.
-            traceback.print_exception(error, file=sys.stderr)
+            logs.fault(seen, error)
             fault = Problem(500, "internal", "the server is at fault", "its log says more")
-            told: Response = scope.get(_TELL, problem)(fault)
-            return told
+            return _problem(scope, seen, fault)
 
     def _told(self, scope: Scope, error: ChachamlError) -> Response:
         """Return the page that says what is wrong; who has to say who they are is asked right away."""
@@ -93,13 +109,14 @@ class Application:
         inside = prefix and (path == prefix or path.startswith(prefix + "/"))
         return (path.removeprefix(prefix) or "/") if inside else path
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, seen: Seen) -> Response:
         headers, method = Headers(scope=scope), scope["method"]
         path = self._path(scope)
         self.service.guard.check(headers, method, path)
         route, names = self.routes.find(method, path)
-        scope[_TELL] = route.tell
+        scope[_TELL], seen.route = route.tell, route.path
         actor = self._admit(route, headers, method)
+        seen.user = actor.name
         if self.service.options.team:
             self.service.calls.take(actor.token or (scope.get("client") or ("",))[0])
         body = Body(receive, headers, route.limit)
@@ -107,7 +124,41 @@ class Application:
         if route.limit is not None and method in _UNSAFE:
             packed = await body.whole()
             request.data = unpacked(packed, headers.get("content-encoding", ""), route.limit)
-        if method in _UNSAFE and route.needs != "read" and (key := headers.get("idempotency-key", "")):
+        writes = method in _UNSAFE and route.needs != "read"
+        if self.service.replica is not None:
+            return await self._beside(self.service.replica, route, request, path, writes=writes)
+        return await self._done(route, request, path, writes=writes)
+
+    async def _beside(
+        self, replica: Replica, route: Route, request: Request, path: str, *, writes: bool
+    ) -> Response:
+        """Answer a request where there is a replica: from it, if that will do, and saying so."""
+        if route.needs == "read" and (store := self.service.replica_for(request.headers)):
+            request.read_from(store)
+            if found := await self._by_replica(replica, route, request):
+                return found
+            request.read_from(self.service.store)
+        response = await self._done(route, request, path, writes=writes)
+        if writes and route.needs != "open" and "sec-fetch-site" in request.headers:
+            options = self.service.options
+            response.set_cookie(options.wrote, "1", WROTE_FOR, secure=options.secure, httponly=True)
+        return response
+
+    async def _by_replica(self, replica: Replica, route: Route, request: Request) -> Response | None:
+        """Return what the replica answers; None if it went away, or lacks what the store may have by now."""
+        lag = replica.lag
+        try:
+            response = await route.endpoint(request)
+        except NotFound:
+            return None
+        except StoreUnavailable:
+            replica.doubt()
+            return None
+        response.headers["X-Chachaml-Replica-Lag"] = f"{lag or 0:.1f}"
+        return None if response.status_code == 404 else response
+
+    async def _done(self, route: Route, request: Request, path: str, *, writes: bool) -> Response:
+        if writes and (key := request.headers.get("idempotency-key", "")):
             return await self._once(route, request, path, key)
         return await route.endpoint(request)
 
@@ -173,24 +224,35 @@ class Application:
         return response
 
 
+def _problem(scope: Scope, seen: Seen, error: ChachamlError) -> Response:
+    """Return what is wrong, as the route's clients understand it; the server's own faults with an id."""
+    tell: Callable[[ChachamlError], Response] = scope.get(_TELL, problem)
+    if tell is problem and error.status >= 500:
+        return problem(error, seen.id)
+    return tell(error)
+
+
 def _is_for_people(scope: Scope) -> bool:
     """Tell whether a browser asks for something to show, rather than a program for data."""
     shown = scope["method"] == "GET" and "/api/" not in scope["path"] and "/static/" not in scope["path"]
     return shown and "text/html" in Headers(scope=scope).get("accept", "")
 
 
-def _secured(send: Send, *, bodiless: bool, https: bool) -> Send:
+def _secured(send: Send, seen: Seen, *, https: bool) -> Send:
     """Return a `send` that adds the headers of every answer, and leaves out a body that nobody wants."""
 
     async def secured(message: Message) -> None:
         if message["type"] == "http.response.start":
+            seen.begun(message["status"])
             headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = seen.id
             for name, value in SECURE.items():
                 headers.setdefault(name, value)
             if https:
                 headers["Strict-Transport-Security"] = "max-age=31536000"
-        elif message["type"] == "http.response.body" and bodiless:
+        elif message["type"] == "http.response.body" and seen.method == "HEAD":
             message = {**message, "body": b""}
+        seen.sent += len(message.get("body", b""))
         await send(message)
 
     return secured

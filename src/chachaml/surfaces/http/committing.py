@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,13 +17,22 @@ from chachaml.core.changes import Batch, PointsLogged, Receipt
 from chachaml.core.errors import ChachamlError, StoreUnavailable
 from chachaml.core.model import RunRow
 from chachaml.store.protocol import Store
+from chachaml.surfaces.http import traces
 
-__all__ = ["Committer", "Job"]
+__all__ = ["Committer", "Job", "points_of"]
 
 _MOST_JOBS, _MOST_BYTES = 256, 8 << 20
 """What one transaction takes at most: others want to write, too."""
 
+Measured = Callable[[float, int, dict[str, int]], None]
+"""Told of a transaction: its seconds, the points that were written, and jobs by what became of them."""
+
 Prepare = Callable[[dict[str, RunRow]], Batch]
+
+
+def points_of(batch: Batch) -> int:
+    """Return how many points of metrics a batch has."""
+    return sum(len(one) for one in batch.changes if isinstance(one, PointsLogged))
 
 
 class Job:
@@ -39,7 +49,7 @@ class Job:
         self.batch, self.runs, self.prepare = batch, runs, prepare
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[Receipt] = self.loop.create_future()
-        self.size = sum(len(one.values) * 3 for one in batch.changes if isinstance(one, PointsLogged))
+        self.size = points_of(batch) * 24
 
 
 class Committer:
@@ -48,10 +58,11 @@ class Committer:
     Args:
         store: Where to.
         written: Told the runs that something was written to.
+        measured: Told of each transaction.
     """
 
-    def __init__(self, store: Store, written: Callable[[set[str]], None] = lambda _: None) -> None:
-        self._store, self._written = store, written
+    def __init__(self, store: Store, written: Callable[[set[str]], None], measured: Measured) -> None:
+        self._store, self._written, self._measured = store, written, measured
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._go, name="chachaml-writer", daemon=True)
         self._thread.start()
@@ -62,8 +73,13 @@ class Committer:
         Raises:
             ChachamlError: What speaks against it; nothing of it was written.
         """
-        self._jobs.put(job)
-        return await job.done
+        with traces.step("write"):
+            self._jobs.put(job)
+            return await job.done
+
+    def waiting(self) -> int:
+        """Return how many jobs wait for the next transaction."""
+        return self._jobs.qsize()
 
     def close(self) -> None:
         """Return once all jobs are done."""
@@ -89,6 +105,7 @@ class Committer:
                 self._do(jobs)
 
     def _do(self, jobs: list[Job]) -> None:
+        began = time.monotonic()
         outcomes: list[tuple[Job, Receipt | Exception]] = []
         passed = self._checked(jobs, outcomes)
         try:
@@ -96,12 +113,18 @@ class Committer:
             outcomes += zip(passed, receipts, strict=True)
         except Exception:  # one of them, perhaps: each for itself, and none hinders the others
             outcomes += [(job, _outcome(self._store.apply, job.batch)) for job in passed]
+        self._measure(time.monotonic() - began, outcomes)
         for loop in {job.loop for job, _ in outcomes}:
             mine = [(job, outcome) for job, outcome in outcomes if job.loop is loop]
             loop.call_soon_threadsafe(_tell, mine)
         self._written(
             {run for job in passed for one in job.batch.changes if (run := getattr(one, "run", ""))}
         )
+
+    def _measure(self, seconds: float, outcomes: list[tuple[Job, Receipt | Exception]]) -> None:
+        written = [job for job, outcome in outcomes if isinstance(outcome, Receipt)]
+        counts = {"written": len(written), "refused": len(outcomes) - len(written)}
+        self._measured(seconds, sum(points_of(job.batch) for job in written), counts)
 
     def _checked(self, jobs: list[Job], outcomes: list[tuple[Job, Receipt | Exception]]) -> list[Job]:
         """Return the jobs that nothing speaks against."""

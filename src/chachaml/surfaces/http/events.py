@@ -85,10 +85,14 @@ class LiveFeed:
         self._listeners.add(
             queue
         )  # before it is asked where the feed stands, or something might fall between
-        now = await anyio.to_thread.run_sync(self._service.store.newest_change)
+        now = await anyio.to_thread.run_sync(self._service.feed_source().newest_change)
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read(now))
         return queue, now
+
+    def listeners(self) -> int:
+        """Return how many listen."""
+        return len(self._listeners)
 
     def leave(self, queue: asyncio.Queue[FeedRow | None]) -> None:
         """Stop listening."""
@@ -114,7 +118,7 @@ class LiveFeed:
     async def _read(self, cursor: int) -> None:
         while self._listeners and not self.stopping:
             with suppress(ChachamlError):  # the store is in trouble, of which others tell
-                feed = await anyio.to_thread.run_sync(self._service.store.changes_since, cursor)
+                feed = await anyio.to_thread.run_sync(self._service.feed_source().changes_since, cursor)
                 cursor = feed.cursor
                 for row in feed.rows:
                     self._tell(row)
@@ -123,7 +127,7 @@ class LiveFeed:
     async def _news(self) -> None:
         """Return when it is time to look at the feed again."""
         store = self._service.store
-        if isinstance(store, Waiting):
+        if isinstance(store, Waiting) and self._service.feed_source() is store:
             await anyio.to_thread.run_sync(store.wait, _PATIENCE)
         else:
             await asyncio.sleep(_EVERY)

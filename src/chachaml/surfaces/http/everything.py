@@ -18,8 +18,9 @@ from chachaml.surfaces.http import (
     operating,
     store_api,
     viewing,
+    vitals,
 )
-from chachaml.surfaces.http.answers import answer, as_json
+from chachaml.surfaces.http.answers import as_json
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route, Routes
 from chachaml.surfaces.mlflow import routes as mlflow
@@ -46,7 +47,7 @@ def all_routes() -> Routes:
             *agents_api.routes(),
             *mlflow.routes(),
             Route("GET", "/api/openapi.json", "read", _openapi),
-            Route("GET", "/healthz", "open", _health),
+            *vitals.routes(),
         ]
     )
 
@@ -65,7 +66,3 @@ async def _openapi(request: Request) -> Response:  # noqa: ARG001 - as every end
 @cache
 def _document() -> bytes:
     return as_json(description())
-
-
-async def _health(request: Request) -> Response:  # noqa: ARG001 - as every endpoint
-    return answer({"ok": True})

@@ -10,12 +10,16 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from starlette.datastructures import Headers
 
 from chachaml.surfaces.http.answers import Problem
 
 __all__ = ["Guard", "Limiter"]
+
+_PROBES = ("/healthz", "/readyz", "/metrics")
+"""Asked for by machines that know a server's address alone: balancers, Kubernetes, Prometheus."""
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
@@ -25,10 +29,11 @@ class Guard:
 
     Args:
         origins: The server's own, such as ``http://127.0.0.1:8080``; the usual port is left out.
+        by_address: Whether machines may ask by any address how it is. A name that was rebound is none.
     """
 
-    def __init__(self, origins: Iterable[str]) -> None:
-        self._origins = frozenset(origins)
+    def __init__(self, origins: Iterable[str], *, by_address: bool = False) -> None:
+        self._origins, self._by_address = frozenset(origins), by_address
         self._hosts = frozenset(origin.partition("://")[2] for origin in self._origins)
 
     def check(self, headers: Headers, method: str, path: str) -> None:
@@ -38,7 +43,7 @@ class Guard:
             Problem: Why not.
         """
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or hosts[0].lower() not in self._hosts:
+        if len(hosts) != 1 or not self._is_ours(hosts[0], path):
             raise Problem(421, "wrong_host", "this server has another name", "see its --url option")
         for origin in headers.getlist("origin"):
             if origin.lower() not in self._origins:
@@ -50,6 +55,20 @@ class Guard:
                 raise _foreign()
         if headers.get("sec-fetch-dest") == "script" and path.startswith("/api/"):
             raise _foreign()  # data is never a program
+
+    def _is_ours(self, host: str, path: str) -> bool:
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        probed = self._by_address and path in _PROBES
+        return host.lower() in self._hosts or (probed and _is_address(match[1]))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host.strip("[]")))
+    except ValueError:
+        return False
 
 
 def _is_a_link(headers: Headers, method: str, path: str) -> bool:

@@ -26,6 +26,7 @@ _ERROR = {
                             "code": {"type": "string", "description": "For machines."},
                             "message": {"type": "string", "description": "What happened, and where."},
                             "hint": {"type": "string", "description": "What to do next; may be empty."},
+                            "request_id": {"type": "string", "description": "As in X-Request-Id."},
                         },
                     }
                 },

@@ -18,6 +18,7 @@ from chachaml.core.ids import repeatable
 from chachaml.core.settings import acting_as
 from chachaml.store.protocol import Store
 from chachaml.store.zstd import expand
+from chachaml.surfaces.http import traces
 from chachaml.surfaces.http.actors import Actor
 from chachaml.surfaces.http.answers import Problem
 
@@ -114,11 +115,16 @@ class Request:
         self.client: str = (scope.get("client") or ("",))[0]
         self.data = b""
         self.key = ""
+        self._source = service.store
 
     @property
     def store(self) -> Store:
         """The store as the actor may use it."""
-        return self.service.store_for(self.actor)
+        return self.service.store_for(self.actor, self._source)
+
+    def read_from(self, replica: Store) -> None:
+        """Let what is asked for be read from a replica of the store."""
+        self._source = replica
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the arguments of the query string, as they come.
@@ -208,7 +214,8 @@ class Request:
         return await anyio.to_thread.run_sync(self._within, act, limiter=limiter)
 
     def _within(self, act: Callable[[], T]) -> T:
-        with using(self.service.connection_for(self.actor)), acting_as(self.actor.name):
+        connection = self.service.connection_for(self.actor, self._source)
+        with traces.step("work"), using(connection), acting_as(self.actor.name):
             if not self.key:
                 return act()
             with repeatable(self.key):

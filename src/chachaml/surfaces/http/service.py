@@ -27,7 +27,11 @@ from chachaml.surfaces.http.committing import Committer
 from chachaml.surfaces.http.events import LiveFeed
 from chachaml.surfaces.http.guard import Guard, Limiter
 from chachaml.surfaces.http.guarded import Guarded
+from chachaml.surfaces.http.measures import Measures
+from chachaml.surfaces.http.proxies import Proxies
+from chachaml.surfaces.http.replica import Replica
 from chachaml.surfaces.http.scoped import Scoped
+from chachaml.surfaces.http.vitals import Vitals
 
 if TYPE_CHECKING:
     from chachaml.alerting.watching import Watcher
@@ -63,6 +67,12 @@ class Options(NamedTuple):
     """Whether it brings in what processes of this machine log, and sees to alerts; one of several does."""
     agents_write: bool = False
     """Whether language models may do more than read and annotate, as far as whoever asks may."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of the proxies that are believed."""
+    read_store: str = ""
+    """The address of a replica of the database, which pages are read from; '' for none."""
+    drain: float = 0.0
+    """Seconds that it goes on once it is told to stop, so that balancers hear of it in time."""
 
     @property
     def cookie(self) -> str:
@@ -70,6 +80,11 @@ class Options(NamedTuple):
         if self.secure:
             return "__Host-chachaml"
         return "chachaml_" + (self.origins[0].rpartition(":")[2].strip("/") or "80")
+
+    @property
+    def wrote(self) -> str:
+        """The name of the cookie of a browser that changed something just now."""
+        return self.cookie + "-wrote"
 
     @property
     def secure(self) -> bool:
@@ -88,9 +103,12 @@ class Service:
     def __init__(self, where: Connection, options: Options) -> None:
         self.where, self.options = where, options
         self.store = where.store(create=True)
-        self.guard = Guard(options.origins)
+        self.guard = Guard(options.origins, by_address=options.team)
+        self.proxies = Proxies(options.proxies)
+        self.replica = Replica(options.read_store, self.store) if options.read_store else None
         self.directory = Directory(self.store)
-        self.committer = Committer(self.store, self.note)
+        self.measures = Measures()
+        self.committer = Committer(self.store, self.note, self.measures.transaction)
         self.logins = Limiter(rate=0.2, burst=10)
         self.calls = Limiter(rate=1_000, burst=5_000)
         self.questions = Limiter(rate=0.5, burst=30)
@@ -106,6 +124,9 @@ class Service:
         self.one_by_one = threading.Lock()
         """Held where something is read, and written again with a part of it changed."""
         self.feed = LiveFeed(self)
+        self.vitals = Vitals(self)
+        self.draining = False
+        """Whether it was told to stop."""
         self.agents: Mounted | None = None
         """The server of the Model Context Protocol, once somebody has asked for it."""
         self._sent: dict[tuple[str, str], None] = {}
@@ -155,15 +176,28 @@ class Service:
             raise NotSignedIn(why, "an admin makes new ones: chachaml admin token NAME")
         return actor
 
-    def store_for(self, actor: Actor) -> Store:
-        """Return the store as somebody may use it."""
+    def store_for(self, actor: Actor, source: Store | None = None) -> Store:
+        """Return the store, or the source in its place, as somebody may use it."""
         if actor.grants and not actor.everywhere:
-            return cast(Store, Scoped(self.store, actor))
-        return cast(Store, Guarded(self.store, actor))
+            return cast(Store, Scoped(source or self.store, actor))
+        return cast(Store, Guarded(source or self.store, actor))
 
-    def connection_for(self, actor: Actor) -> Served:
+    def connection_for(self, actor: Actor, source: Store | None = None) -> Served:
         """Return the way to the store that operations use on somebody's behalf."""
-        return Served(self.where, self.store_for(actor))
+        return Served(self.where, self.store_for(actor, source))
+
+    def replica_for(self, headers: Headers) -> Store | None:
+        """Return the replica to read for a page, None if the store itself is to be read.
+
+        That is so for programs, and for a browser that changed something just now: they see what they wrote.
+        """
+        if self.replica is None or "sec-fetch-site" not in headers or _cookie(headers, self.options.wrote):
+            return None
+        return self.replica.fresh()
+
+    def feed_source(self) -> Store:
+        """Return the store that live events are read from: pages that hear of a change have to find it."""
+        return (self.replica and self.replica.fresh()) or self.store
 
     def one_time_link(self) -> str:
         """Return the path of a link that signs in whoever opens it first, within five minutes."""
@@ -237,6 +271,8 @@ class Service:
             self.directory.keep_uses()
         if self._watcher is not None:
             self._watcher.close(2.0)
+        if self.replica is not None:
+            self.replica.close()
 
 
 class Served(Connection):

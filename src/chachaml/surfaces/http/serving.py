@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -135,6 +136,8 @@ class Running(uvicorn.Server):
 
     def __init__(self, service: Service, started: Callable[[Service], None]) -> None:
         self.service, self._started = service, started
+        self._told = 0.0
+        """When it was told to stop, 0 if it was not."""
         _Patience.most = _most_connections()
         super().__init__(
             uvicorn.Config(
@@ -142,6 +145,7 @@ class Running(uvicorn.Server):
                 http=_Patience,
                 ws="none",
                 lifespan="off",
+                log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -161,9 +165,19 @@ class Running(uvicorn.Server):
         self._started(self.service)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn calls it
-        """Stop as soon as what is under way is done; told so again, at once."""
+        """Stop as soon as what is under way is done; told so again, at once.
+
+        Where balancers have to hear of it first, it says that it is not ready, and goes on for a while.
+        """
         self.force_exit = self.should_exit
-        self.should_exit = True
+        self.should_exit = self.service.draining or not self.service.options.drain
+        self.service.draining, self._told = True, time.monotonic()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to stop."""
+        if self._told and time.monotonic() - self._told >= self.service.options.drain:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: who listens to events is told, and what is under way is finished."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
@@ -14,11 +15,14 @@ from chachaml.core.ids import is_id
 from chachaml.store import wire
 from chachaml.store.zstd import compress
 from chachaml.surfaces.http.actors import Permission
-from chachaml.surfaces.http.committing import Job
+from chachaml.surfaces.http.committing import Job, points_of
 from chachaml.surfaces.http.guarded import Guarded
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 from chachaml.surfaces.http.shapes import MSGPACK
+
+if TYPE_CHECKING:
+    from chachaml.surfaces.http.service import Service
 
 __all__ = ["routes"]
 
@@ -100,7 +104,7 @@ async def _write(request: Request, batches: list[Batch]) -> list[Receipt]:
     if len(allowed) == 1:
         receipts = [await service.committer.write(Job(allowed[0][0]))]
     else:
-        receipts = await request.work(lambda: service.store.apply_all([batch for batch, _ in allowed]))
+        receipts = await request.work(lambda: _written(service, [batch for batch, _ in allowed]))
     for batch, _ in allowed:
         if any(isinstance(change, AccessChange) for change in batch.changes):
             service.directory.forget()
@@ -110,6 +114,15 @@ async def _write(request: Request, batches: list[Batch]) -> list[Receipt]:
         Receipt(one.applied, one.applied_to, one.cursor, (*one.conflicts, *refused))
         for one, (_, refused) in zip(receipts, allowed, strict=True)
     ]
+
+
+def _written(service: Service, batches: list[Batch]) -> list[Receipt]:
+    """Write several batches of one request, in a transaction of their own."""
+    began = time.monotonic()
+    receipts = service.store.apply_all(batches)
+    points = sum(points_of(batch) for batch in batches)
+    service.measures.transaction(time.monotonic() - began, points, {"written": 1})
+    return receipts
 
 
 def _allowed(store: Guarded, batch: Batch) -> Any:
