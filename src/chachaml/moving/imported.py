@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,10 @@ __all__ = [
     "by_key",
     "clean",
     "derived_id",
+    "flat",
+    "inside",
     "key_of",
+    "number_of",
     "points_of",
     "typed",
 ]
@@ -92,6 +96,36 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
+
+
+def inside(folder: Path, name: str) -> Path | None:
+    """Return the file that a source names, if it is one, in this folder, and no link to elsewhere."""
+    try:
+        path = (folder / name).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return nested dicts as one, with keys such as ``outer.inner``."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{before}{key}"
+        within = flat(value, f"{name}.") if isinstance(value, dict) else {}
+        found.update(within or {name or "unnamed": value})
+    return found
+
+
+def number_of(value: Any) -> float | None:
+    """Return a value as a number, if it is one; in JSON, NaN and infinities stand as texts."""
+    if isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    odd = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+    return odd.get(value) if isinstance(value, str) else None
 
 
 def points_of(

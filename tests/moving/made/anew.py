@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.moving.made.mlflow_fixtures import keep
@@ -22,7 +24,12 @@ TOOLS = {
     "mlflow": ["mlflow==3.17.2"],
     "tensorboardX": ["tensorboardX==2.6.5", "tensorboard==2.21.0", "pillow"],
     "wandb": ["wandb==0.31.0", "numpy", "pillow"],
+    "aim": ["aim==3.29.1"],
+    "trackio": ["trackio==0.43.0"],
+    "dvclive": ["dvclive==3.49.1", "scikit-learn"],
+    "sacred": ["sacred==0.8.7", "numpy"],
 }
+EXPORT = HERE.parents[2] / "src" / "chachaml" / "moving" / "sources" / "aim_export.py"
 
 
 def python_of(tool: str) -> str:
@@ -71,7 +78,42 @@ def wandb(made: Path) -> None:
     shutil.copy(made / "expected.json", FIXTURES / "wandb" / "expected.json")
 
 
+def aim(made: Path) -> None:
+    """Make a repository, and write what Aim reads in it."""
+    run("aim", "aim_made.py", str(made))
+    lines = subprocess.run([python_of("aim"), str(EXPORT), str(made)], check=True, capture_output=True)
+    (FIXTURES / "aim" / "runs.jsonl").write_bytes(lines.stdout)
+
+
+def trackio(made: Path) -> None:
+    """Make a database with a picture beside it."""
+    run("trackio", "trackio_made.py", str(made))
+    with closing(sqlite3.connect(made / "digits.db")) as db:
+        (FIXTURES / "trackio" / "digits.sql").write_text("\n".join(db.iterdump()) + "\n")
+    shutil.rmtree(FIXTURES / "trackio" / "media", ignore_errors=True)
+    shutil.copytree(made / "media", FIXTURES / "trackio" / "media")
+    shutil.copy(made / "expected.json", FIXTURES / "trackio")
+
+
+def dvclive(made: Path) -> None:
+    """Make a folder of tables, params and plots."""
+    run("dvclive", "dvclive_made.py", str(made))
+    shutil.rmtree(FIXTURES / "dvclive", ignore_errors=True)
+    shutil.copytree(made / "dvclive", FIXTURES / "dvclive" / "dvclive")
+
+
+def sacred(made: Path) -> None:
+    """Make a run that completes, and one that fails."""
+    run("sacred", "sacred_made.py", str(made))
+    with suppress(subprocess.CalledProcessError):
+        run("sacred", "sacred_made.py", str(made), "with", "fails=True")
+    shutil.rmtree(FIXTURES / "sacred", ignore_errors=True)
+    shutil.copytree(made, FIXTURES / "sacred")
+    for path in FIXTURES.glob("sacred/*/run.json"):
+        path.write_text(path.read_text().replace(str(HERE), "/home/ada"))
+
+
 if __name__ == "__main__":
-    for make in (mlflow, tensorboard, wandb):
+    for make in (mlflow, tensorboard, wandb, aim, trackio, dvclive, sacred):
         with tempfile.TemporaryDirectory() as name:
             make(Path(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["flat_yaml"]
+__all__ = ["flat_yaml", "scalar"]
 
 
 def flat_yaml(text: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def flat_yaml(text: str) -> dict[str, Any]:
             continue
         key, colon, value = line.strip().partition(":")
         if line[0] == " " and inside is not None and colon and (not value or value[0] == " "):
-            inside[_text(key)] = _scalar(value.strip())
+            inside[_text(key)] = scalar(value.strip())
         elif line[0] in " -" and last:
             found[last] = f"{found[last] or ''} {line.strip()}".strip()
         elif colon:
@@ -29,15 +29,16 @@ def flat_yaml(text: str) -> dict[str, Any]:
             found[last] = value.strip()
             if not value.strip():
                 inside = found[last] = {}
-    return {key: _scalar(value) if isinstance(value, str) else value or None for key, value in found.items()}
+    return {key: scalar(value) if isinstance(value, str) else value or None for key, value in found.items()}
 
 
 def _text(text: str) -> str:
-    value = _scalar(text)
+    value = scalar(text)
     return value if isinstance(value, str) else text
 
 
-def _scalar(text: str) -> Any:
+def scalar(text: str) -> Any:
+    """Return what a scalar is: a number, truth value, None or text."""
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     if text.startswith('"'):

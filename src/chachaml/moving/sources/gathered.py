@@ -11,6 +11,9 @@ from chachaml.moving.imported import key_of
 __all__ = ["Gathered"]
 
 
+_MOST = 2**63
+
+
 class Gathered:
     """The points of a run, by metric."""
 
@@ -25,7 +28,13 @@ class Gathered:
         return len(self._columns[key][0]) if key in self._columns else 0
 
     def add(self, key: str, step: int, time: int, value: float) -> None:
-        """Add a point; its time is in microseconds."""
+        """Add a point; its time is in microseconds.
+
+        Raises:
+            ValueError: A step or time beyond 64 bits.
+        """
+        if not (-_MOST <= step < _MOST and -_MOST <= time < _MOST):
+            raise ValueError(f"a step or time of {key[:100]} has more than 64 bits")
         if key not in self._columns:
             self._columns[key] = (array("q"), array("q"), array("d"))
         steps, times, values = self._columns[key]

@@ -14,7 +14,7 @@ from chachaml.core.errors import BadValue
 from chachaml.core.ids import is_id
 from chachaml.core.model import RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
-from chachaml.moving.imported import Imported, Version, derived_id, typed
+from chachaml.moving.imported import Imported, Version, derived_id, flat, number_of, typed
 from chachaml.moving.sources.gathered import Gathered
 from chachaml.moving.sources.times import microseconds
 
@@ -261,23 +261,12 @@ def _json_rows(path: Path) -> Iterator[Row]:
                 except (ValueError, RecursionError) as error:
                     yield {"": f"it is no JSON: {error}"}
                     continue
-                yield _flat(row) if isinstance(row, dict) else {"": "it is no object"}
-
-
-def _flat(row: Row, before: str = "") -> Row:
-    found: Row = {}
-    for key, value in row.items():
-        name = f"{before}{key}"
-        inside = _flat(value, f"{name}.") if isinstance(value, dict) else {}
-        found.update(inside or {name or "unnamed": value})
-    return found
+                yield flat(row) if isinstance(row, dict) else {"": "it is no object"}
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)):
-        return float(value)
     if not isinstance(value, str):
-        return None
+        return number_of(value)
     try:
         return float(value.strip())
     except ValueError:

@@ -12,6 +12,10 @@ _UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3), (1e7, 1e6))
 """From which number on they are nano-, micro-, milliseconds and seconds, and what makes microseconds."""
 
 
+_MOST = 4e18
+"""Nanoseconds until the year 2096; what is more is no time."""
+
+
 def microseconds(value: Any, otherwise: int) -> int:
     """Return a time in microseconds since 1970, UTC; `otherwise` if it is none.
 
@@ -27,7 +31,7 @@ def microseconds(value: Any, otherwise: int) -> int:
         number = float(value)
     except (TypeError, ValueError):
         return _from_text(value, otherwise)
-    if not math.isfinite(number):
+    if not math.isfinite(number) or number >= _MOST:
         return otherwise
     return next((round(number * unit) for least, unit in _UNITS if number >= least), otherwise)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from chachaml.artifacts import plain
 from chachaml.core.errors import BadValue
 from chachaml.core.model import ConsoleRow, RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
-from chachaml.moving.imported import File, Imported, Version, derived_id
+from chachaml.moving.imported import File, Imported, Version, derived_id, number_of
 from chachaml.moving.sources.gathered import Gathered
 from chachaml.moving.sources.protobuf import Malformed, Message
 from chachaml.moving.sources.wandb_log import Torn, records
@@ -164,7 +163,7 @@ class _Log:
                 self._value(key, value, now)
 
     def _value(self, key: str, value: Any, now: int) -> None:
-        number = _number(value)
+        number = number_of(value)
         if number is not None:
             self._series.add(key, self._step, now, number)
         elif isinstance(value, dict) and "_type" not in value:
@@ -181,7 +180,7 @@ class _Log:
     def _stats(self, stats: Message) -> None:
         now = _stamp(stats.message(2)) or self._last
         for item in stats.messages(3):
-            number = _number(_json(item.text(16)))
+            number = number_of(_json(item.text(16)))
             if number is not None:
                 key = f"system/{item.text(1)}"
                 self._series.add(key, self._series.count(key), now, number)
@@ -231,7 +230,7 @@ class _Log:
         for key, value in self._summary.items():
             if key in self._series or key in _OWN:
                 continue
-            if (number := _number(value)) is not None:
+            if (number := number_of(value)) is not None:
                 self._series.add(key, max(self._step, 0), self._last, number)
             elif isinstance(value, str):
                 tags[f"summary.{key}"] = value
@@ -287,14 +286,6 @@ def _set_nested(config: dict[str, Any], change: Message) -> None:
 
 def _json(text: str) -> Any:
     return json.loads(text) if text else None
-
-
-def _number(value: Any) -> float | None:
-    """Return a value as a number, if it is one; NaN and infinities stand as texts."""
-    if isinstance(value, (int, float)):
-        return float(value)
-    odd = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-    return odd.get(value) if isinstance(value, str) else None
 
 
 def _stamp(stamp: Message) -> int:
