@@ -33,6 +33,7 @@ __all__ = [
     "log_param",
     "log_params",
     "require",
+    "start_apart",
     "start_run",
 ]
 
@@ -97,10 +98,7 @@ def start_run(
         ForeignFile, SchemaTooNew: The store's file is not one for this chachaml.
     """
     wanted = _Capture.wanted(capture, capture_diff, system_metrics, console)
-    rank = jobs.rank() if join is None else None
-    if rank and not rank.job:
-        connection().tell("job", _NAMELESS.format(rank))
-        rank = None
+    rank = _rank() if join is None else None
     if resume is not None:
         if experiment or name or tags or parent or created_by:
             raise BadValue("a resumed run keeps its experiment, name, tags, parent and creator")
@@ -110,7 +108,7 @@ def start_run(
     else:
         site = _call_site()
         _end_earlier(site)
-        run = _start(connection(), experiment, name, tags or {}, parent, created_by, rank)
+        run = _start(connection(), experiment, name, tags or {}, _above(parent), created_by, rank)
         _sites[id(run)] = site
     current.start_plain(run)
     if run.connection.keeps and (run.owner or rank):
@@ -173,18 +171,44 @@ class _Capture(NamedTuple):
             capturing.save_console(run, self.console, number)
 
 
+def start_apart(experiment: str, name: str | None, tags: Mapping[str, object] | None = None) -> LiveRun:
+    """Start a run for another library's call that means one: it becomes the current one, and nobody's child.
+
+    Unlike with `start_run`, the same line may start several. It ends with the process if not before.
+    """
+    wanted, rank = _Capture.wanted(None, None, None, None), _rank()
+    run = _start(connection(), experiment, name, tags or {}, None, None, rank)
+    current.start_plain(run)
+    if run.connection.keeps and (run.owner or rank):
+        wanted.begin(run, rank)
+    return run
+
+
+def _rank() -> jobs.Rank | None:
+    """Return which rank of a job this process is, if it is one that finds the run of all."""
+    rank = jobs.rank()
+    if rank and not rank.job:
+        connection().tell("job", _NAMELESS.format(rank))
+        return None
+    return rank
+
+
+def _above(parent: str | LiveRun | None) -> LiveRun | RunRow | None:
+    """Return the run that a new one is a part of: the current one, if nobody says another."""
+    if isinstance(parent, str):
+        return resolve(connection().ready(), parent)
+    return current_run() if parent is None else parent
+
+
 def _start(
     where: Connection,
     experiment: str | None,
     name: str | None,
     tags: Mapping[str, object],
-    parent: str | LiveRun | None,
+    above: LiveRun | RunRow | None,
     created_by: str | None,
     rank: jobs.Rank | None,
 ) -> LiveRun:
-    above: LiveRun | RunRow | str | None = current_run() if parent is None else parent
-    if isinstance(above, str):
-        above = resolve(where.ready(), above)
     ident = jobs.shared_id(rank.job, above.id if above else "") if rank else new_id()
     started = RunStarted(
         ident,

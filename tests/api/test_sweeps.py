@@ -187,3 +187,13 @@ def test_the_command_sweeps_a_function_of_a_file(store: Path) -> None:
         [*command[:4], "gone.py:loss", "-p", "x=1"], cwd=store, capture_output=True, text=True, timeout=60
     )
     assert (wrong.returncode, "FILE:FUNCTION" in wrong.stderr) == (2, True)
+
+
+def test_a_trial_may_log_params_besides_those_of_the_space(folder: Path) -> None:
+    def fn(params: dict[str, Any]) -> float:
+        ml.log_param("epochs", 3)
+        return float(params["x"]) ** 2
+
+    found = ml.sweep(fn, {"x": (-1.0, 1.0)}, trials=5, method="tpe")
+    assert len(found.trials) == 5
+    assert found.best is not None and found.best.params["epochs"] == 3

@@ -59,10 +59,9 @@ def database(folder: Path) -> Path:
 def clojure(folder: Path) -> Path:
     path = of_sql(folder / "theirs.db", FIXTURES / "clojure" / "tables.sql")
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("INSERT INTO experiments (id, name, created_at) VALUES ('e', 'iris', 1)")
-        db.execute(
-            "INSERT INTO runs (id, experiment, status, start_time) VALUES ('r', 'iris', 'completed', 1)"
-        )
+        db.execute("INSERT INTO runs (id, status, start_time) VALUES ('r', 'completed', 1)")
+        db.execute("INSERT INTO metrics VALUES ('r', 'loss', 0.5, 1, 1)")
+        db.execute("INSERT INTO params VALUES ('r', 'lr', '[0.1 {:a 1}]')")
     return path
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from chachaml.core.errors import BadValue
-from chachaml.lifecycle import start_run
+from chachaml.lifecycle import start_apart
 from chachaml.live import LiveRun
 
 __all__ = ["SummaryWriter"]
@@ -52,7 +52,7 @@ class SummaryWriter:
         name = (place.name if place else "") + comment
         experiment = place.parent.name if place else ""
         self._owns = run is None
-        self.run = run or start_run(experiment or "runs", name.strip("_") or None)
+        self.run = run or start_apart(experiment or "runs", name.strip("_") or None)
         self._steps: dict[str, int] = {}
 
     def __enter__(self) -> Self:

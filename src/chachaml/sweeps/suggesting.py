@@ -111,9 +111,10 @@ class ByOptuna:
         """Tell the study of a trial: one that it asked for, or somebody else's."""
         states = self._optuna.trial.TrialState
         asked = self._asked.pop(trial.number, None)
+        params = {key: value for key, value in trial.params.items() if key in self._choices}
         failed = states.PRUNED if trial.points else states.FAIL
         state = states.COMPLETE if trial.value is not None else failed
-        ours = asked is not None and trial.params == self._plain(asked.params)
+        ours = asked is not None and params == self._plain(asked.params)
         if asked is not None:
             self._study.tell(asked, trial.value if ours else None, state=state if ours else states.FAIL)
         if ours:
@@ -123,8 +124,8 @@ class ByOptuna:
                 self._optuna.trial.create_trial(
                     state=state,
                     value=trial.value,
-                    params={key: self._index(key, value) for key, value in trial.params.items()},
-                    distributions={key: self._space[key] for key in trial.params},
+                    params={key: self._index(key, value) for key, value in params.items()},
+                    distributions={key: self._space[key] for key in params},
                     intermediate_values=trial.points,
                 )
             )

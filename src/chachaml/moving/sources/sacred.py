@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chachaml.core.errors import BadValue
 from chachaml.core.changes import RunError
+from chachaml.core.errors import BadValue
 from chachaml.core.model import ConsoleRow, RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, derived_id, flat, inside, number_of
