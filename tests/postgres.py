@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["PASSWORD", "Server", "fresh_url", "server", "unused_server"]
+__all__ = ["PASSWORD", "USER", "Server", "fresh_url", "server", "unused_server"]
 
 USER, PASSWORD = "chachaml", "word-of-the-tests"
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -130,6 +130,11 @@ class Server:
         """Stop it and delete its data."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def programs(self) -> Path:
+        """The folder of its programs."""
+        return self._bin
 
     def connect(self, user: str = USER) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection in which each statement counts at once."""

@@ -15,13 +15,14 @@ import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
-from tests.moving.made.mlflow_fixtures import keep
+from tests.moving.made.mlflow_fixtures import TABLES, keep
+from tests.postgres import PASSWORD, USER, server
 
 HERE = Path(__file__).parent
 FIXTURES = HERE.parent / "fixtures"
 ENVIRONMENTS = HERE.parents[2] / ".bench-envs"
 TOOLS = {
-    "mlflow": ["mlflow==3.17.2"],
+    "mlflow": ["mlflow==3.17.2", "psycopg2-binary"],
     "tensorboardX": ["tensorboardX==2.6.5", "tensorboard==2.21.0", "pillow"],
     "wandb": ["wandb==0.31.0", "numpy", "pillow"],
     "aim": ["aim==3.29.1"],
@@ -56,6 +57,22 @@ def mlflow(made: Path) -> None:
     for name in ("mlruns", "artifacts"):
         shutil.rmtree(FIXTURES / "mlflow" / name, ignore_errors=True)
     keep(made, FIXTURES / "mlflow")
+
+
+def mlflow_postgres(made: Path) -> None:
+    """Make a database of MLflow's in Postgres, and keep its tables as SQL."""
+    running = server()
+    running.execute("CREATE DATABASE mlflow")
+    address = f"{USER}:{PASSWORD}@127.0.0.1:{running.port}/mlflow"
+    run("mlflow", "mlflow_made.py", f"postgresql+psycopg2://{address}", str(made), str(made / "artifacts"))
+    tables = [f"--table={name}" for name in TABLES]
+    command = [str(running.programs / "pg_dump"), "--inserts", "--no-owner", "--no-acl", *tables]
+    command += ["--section=pre-data", "--section=data", f"postgresql://{address}"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    kept = [line for line in said.splitlines() if line and not line.startswith(("--", "\\", "SET "))]
+    text = "\n".join(kept).replace(str(made), "/srv/mlflow").replace(str(Path.cwd()), "/srv/mlflow") + "\n"
+    (FIXTURES / "mlflow" / "postgres.sql").write_text(text)
+    shutil.copy(made / "expected.json", FIXTURES / "mlflow" / "postgres.json")
 
 
 def tensorboard(made: Path) -> None:
@@ -114,6 +131,6 @@ def sacred(made: Path) -> None:
 
 
 if __name__ == "__main__":
-    for make in (mlflow, tensorboard, wandb, aim, trackio, dvclive, sacred):
+    for make in (mlflow, mlflow_postgres, tensorboard, wandb, aim, trackio, dvclive, sacred):
         with tempfile.TemporaryDirectory() as name:
             make(Path(name))
