@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,15 @@ def test_times_are_told_apart_by_their_size(time: object) -> None:
     assert microseconds(time, 0) == 1_700_000_000_000_000
     assert microseconds("2023-11-14T23:13:20+01:00", 0) == 1_700_000_000_000_000
     assert microseconds("soon", 7) == microseconds(3, 7) == microseconds(None, 7) == 7
+
+
+def test_a_table_without_times_that_grows_adds_its_new_rows_alone(folder: Path) -> None:
+    path = Path("losses.csv")
+    path.write_text("step,loss\n0,1.0\n1,0.5\n")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    ml.import_runs("csv", path)
+    with path.open("a") as file:
+        file.write("2,0.25\n")
+    assert ml.import_runs("csv", path).points == 1
+    (run,) = ml.runs()
+    assert ml.metric(run, "loss").values.tolist() == [1.0, 0.5, 0.25]

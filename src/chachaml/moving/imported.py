@@ -51,6 +51,8 @@ class Imported:
     whole: WholeRun
     points: Callable[[], Iterable[PointsLogged]] = tuple
     files: Sequence[File] = ()
+    timed: bool = True
+    """Whether all points have times of their own; else one is known by its step and value."""
 
 
 @dataclass(frozen=True)

@@ -189,9 +189,9 @@ class Importer:
             if key not in here.metrics:
                 self._tally.metrics += 1
                 yield there
-            elif not _looks_the_same(there, here.metrics[key]):
+            elif not _looks_the_same(there, here.metrics[key], timed=one.timed):
                 (kept,) = self._store.read_points([(here.id, key)])
-                if new := missing(there, kept):
+                if new := missing(there, kept, timed=one.timed):
                     yield new
 
     def _cleaned(self, row: RunRow) -> RunRow:
@@ -306,12 +306,19 @@ class Importer:
 
 def replace_row(one: Imported, row: RunRow) -> Imported:
     """Return a run with another row."""
-    return Imported(replace(one.whole, row=row), one.points, one.files)
+    return Imported(replace(one.whole, row=row), one.points, one.files, one.timed)
 
 
-def _looks_the_same(there: PointsLogged, here: Summary) -> bool:
+def _looks_the_same(there: PointsLogged, here: Summary, *, timed: bool) -> bool:
     from chachaml.store.chunks import columns, summarise
 
     found = summarise(columns(there.steps, there.times, there.values))
-    ends = ("count", "nans", "infs", "first_step", "first_time", "last_step", "last_time")
+    ends = [
+        "count",
+        "nans",
+        "infs",
+        "first_step",
+        "last_step",
+        *(("first_time", "last_time") if timed else ()),
+    ]
     return all(getattr(found, name) == getattr(here, name) for name in ends)

@@ -67,13 +67,19 @@ def _parts(store: Store, run: str, key: str, summary: Summary) -> Iterator[Point
             yield PointsLogged(run, key, *columns)
 
 
-def missing(there: PointsLogged, here: PointsLogged) -> PointsLogged | None:
+def missing(there: PointsLogged, here: PointsLogged, *, timed: bool = True) -> PointsLogged | None:
     """Return those points of `there` that are not in `here`, in their order; None if all are.
 
     A point that is there twice and here once is missing once.
+
+    Args:
+        there: Points.
+        here: Points.
+        timed: Whether points of different times are different.
     """
     new, old = _columns(there), _columns(here)
     both = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
+    both[1] *= timed
     order = np.lexsort(both[::-1])
     step, time, value = (column[order] for column in both)
     starts = np.ones(len(order), bool)

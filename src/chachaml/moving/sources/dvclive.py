@@ -66,14 +66,16 @@ class _Reader:
     def _metric(self, folder: Path, path: Path, series: Gathered) -> list[int]:
         key = path.relative_to(folder / "plots" / "metrics").with_suffix("").as_posix()
         written, times = _changed(path), []
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            for number, row in enumerate(csv.DictReader(file, delimiter="\t"), 1):
-                now = microseconds(row.get("timestamp"), written)
-                times.append(now)
-                try:
-                    series.add(key, int(row.get("step") or number - 1), now, float(row[path.stem]))
-                except (KeyError, TypeError, ValueError):
-                    self._tally.leave("row", f"{number} of {path.name}", "it is not whole")
+        whole, _, rest = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+        if rest:
+            self._tally.leave("row", f"the last of {path.name}", "it is not whole")
+        for number, row in enumerate(csv.DictReader(whole.splitlines(), delimiter="\t"), 1):
+            now = microseconds(row.get("timestamp"), written)
+            times.append(now)
+            try:
+                series.add(key, int(row.get("step") or number - 1), now, float(row[path.stem]))
+            except (KeyError, TypeError, ValueError):
+                self._tally.leave("row", f"{number} of {path.name}", "it is not whole")
         return times
 
     def _final(self, folder: Path, series: Gathered, times: list[int]) -> None:
@@ -120,7 +122,7 @@ class _Reader:
             tags={"imported.from": "dvclive"},
             params=params,
         )
-        return Imported(WholeRun(row), lambda: series.points(run), list(_files(folder)))
+        return Imported(WholeRun(row), lambda: series.points(run), list(_files(folder)), timed=False)
 
 
 def _changed(path: Path) -> int:

@@ -80,13 +80,21 @@ class _Reader:
         for path in parts:
             try:
                 for row in _rows(path):
-                    run.take(row)
+                    self._take(run, row)
             except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are of these
                 self._tally.leave("file", path.name, f"it cannot be read on: {error}")
         if not any(path.name.endswith("_part_0.parquet") for path in parts):
             self._tally.leave("file", parts[0].name, "its first part is missing; export the run again")
         if run.id:
             yield run.imported(self._experiment)
+
+    def _take(self, run: _Run, row: Row) -> None:
+        try:
+            run.take(row)
+        except (BadValue, ValueError, KeyError, TypeError) as error:
+            self._tally.leave(
+                "row", f"{row.get('attribute_path')} of {run.id}", f"it makes no sense: {error}"
+            )
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -65,7 +65,7 @@ class _Reader:
         for key, columns in self._json(folder / "metrics.json").items():
             try:
                 _take(key, columns, series)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 self._tally.leave("metric", f"{key} of {folder.name}", f"it is not whole: {error!r}")
         for place, *_ in _lists(about.get("resources")):
             self._tally.leave("resource", str(place), "it was read by the run, and lies elsewhere")

@@ -100,6 +100,7 @@ class _Run:
     rows: int = 0
     first: int = 0
     last: int = 0
+    timed: bool = True
 
 
 class Tables:
@@ -167,6 +168,7 @@ class Tables:
         step, time = _whole(row.get(step_column), run.rows), microseconds(row.get(time_column), made)
         run.first = min(run.first, time) if run.rows else time
         run.last = max(run.last, time)
+        run.timed = run.timed and bool(row.get(time_column))
         run.rows += 1
         for key, value in row.items():
             if key in (run_column, step_column, time_column) or value is None or value == "":
@@ -191,7 +193,7 @@ class Tables:
             tags={"imported.from": path.name},
             params=one.params,
         )
-        return Imported(WholeRun(row), lambda: one.points.points(run))
+        return Imported(WholeRun(row), lambda: one.points.points(run), timed=one.timed)
 
     # a row for each run -------------------------------------------------------------------------------
 
@@ -232,7 +234,7 @@ class Tables:
             tags=tags,
             params=one.params,
         )
-        return Imported(WholeRun(whole), lambda: one.points.points(run))
+        return Imported(WholeRun(whole), lambda: one.points.points(run), timed=False)
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:

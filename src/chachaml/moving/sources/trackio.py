@@ -110,7 +110,10 @@ class _Run:
         self._first = now if self._first is None else min(self._first, now)
         self._last = max(self._last, now)
         for key, value in self._object(text).items():
-            self._value(f"{prefix}{key}", step if isinstance(step, int) else 0, now, value)
+            try:
+                self._value(f"{prefix}{key}", step if isinstance(step, int) else 0, now, value)
+            except (BadValue, ValueError, RecursionError) as error:
+                self._tally.leave("value", f"{key} of {self._name}", str(error))
 
     def _value(self, key: str, step: int, now: int, value: Any) -> None:
         number = number_of(value)
