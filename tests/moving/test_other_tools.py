@@ -299,8 +299,10 @@ def test_what_a_source_names_outside_of_it_is_not_read(folder: Path) -> None:
         )
         db.commit()
     left = ml.import_runs("trackio", database).left
-    ml.import_runs("sacred", there)
-    ml.import_runs("dvclive", live)
+    (live / "dvclive" / "plots" / "metrics" / "x.tsv").symlink_to(secret)
+    for tool, place in (("sacred", there), ("dvclive", live)):
+        links = [one for one in ml.import_runs(tool, place).left if one.what == "link"]
+        assert links, "they are told"
     left += ml.import_runs("neptune", neptune(sources, "../../../secret.txt")).left
     assert sum("there is no" in one.why for one in left) == 2
     kept = [ml.artifact_path(run.id, each.name) for run in ml.runs() for each in ml.run(run.id).artifacts]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -91,6 +92,12 @@ def _checked(module: Any, source: str, options: dict[str, Any]) -> dict[str, Any
     return {**options, "kind": source} if "kind" in takes else options
 
 
+_Read = TypeVar("_Read")
+
+_UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What reading something damaged may end in."""
+
+
 class Importer:
     """Writes what a source gives.
 
@@ -113,8 +120,9 @@ class Importer:
 
     def bring(self, source: Source) -> None:
         """Bring all that a source has."""
-        total, done, lot = source.count(), 0, list[Imported]()
-        for one in source.runs():
+        total = next(self._readable(source.place, lambda: [source.count()]), None)
+        done, lot = 0, list[Imported]()
+        for one in self._readable(source.place, source.runs):
             lot.append(one)
             done += 1
             if len(lot) >= source.together:
@@ -123,12 +131,21 @@ class Importer:
                 if self._progress:
                     self._progress(done, total, self._tally.points)
         self.bring_runs(lot)
-        self._versions(source.versions())
+        self._versions(self._readable(source.place, source.versions))
         if self._progress:
             self._progress(done, total, self._tally.points)
         if not self._dry:
             self._to.blobs().sync()
             self._store.sync()
+
+    def _readable(self, what: str, read: Callable[[], Iterable[_Read]]) -> Iterator[_Read]:
+        """Yield what a source gives as far as it can be read; that it cannot be read on is told."""
+        try:
+            yield from read()
+        except ChachamlError:
+            raise
+        except (*_UNREADABLE, sqlite3.Error) as error:
+            self._tally.leave("rest", what, f"it cannot be read on: {error}")
 
     # runs ---------------------------------------------------------------------------------------------
 
@@ -173,7 +190,7 @@ class Importer:
 
     def _counted(self, one: Imported) -> Iterator[PointsLogged]:
         keys = set()
-        for points in one.points():
+        for points in self._readable(f"points of {one.whole.row.name}", one.points):
             keys.add(points.key)
             yield points
         self._tally.metrics += len(keys)
@@ -181,7 +198,7 @@ class Importer:
     def _grown(self, one: Imported, here: RunRow) -> Iterator[PointsLogged]:
         """Yield the points of a run that are not here yet."""
         series: dict[str, list[PointsLogged]] = {}
-        for points in one.points():
+        for points in self._readable(f"points of {one.whole.row.name}", one.points):
             series.setdefault(points.key, []).append(points)
         for key, parts in series.items():
             columns = zip(*((part.steps, part.times, part.values) for part in parts), strict=True)

@@ -18,7 +18,7 @@ from chachaml.core.changes import PointsLogged, RunError, Stage
 from chachaml.core.errors import BadValue
 from chachaml.core.model import DatasetRow, RunRow, Status, StepRow, WholeRun
 from chachaml.moving.account import Tally
-from chachaml.moving.imported import File, Imported, Version, by_key, derived_id
+from chachaml.moving.imported import File, Imported, Version, by_key, derived_id, inside
 from chachaml.moving.points import PIECE
 from chachaml.moving.sources.edn import NotEdn, read_edn
 
@@ -96,7 +96,10 @@ class Database:
     def runs(self) -> Iterator[Imported]:
         """Yield all runs, the oldest first, then the pipelines, which are runs here."""
         for row in self._all(f"SELECT {_RUN} FROM runs ORDER BY start_time, id"):  # noqa: S608 - names of our own
-            yield self._run(*row)
+            try:
+                yield self._run(*row)
+            except (TypeError, ValueError, AttributeError, sqlite3.Error) as error:
+                self._tally.leave("run", str(row[0]), f"it makes no sense: {error}")
         yield from self._pipelines()
         for (name,) in self._optional("SELECT name FROM alerts"):
             self._tally.leave("alert", name, "set it anew: alerts here are judged while runs log")
@@ -178,7 +181,7 @@ class Database:
         query = "SELECT name, path, content_type, created_at FROM artifacts WHERE run_id = ? ORDER BY name"
         for name, place, kind, made in self._all(query, run):
             path = self._artifacts / place
-            if ".." in Path(place).parts or not path.is_file():
+            if inside(self._artifacts, place) is None:
                 self._tally.leave("artifact", f"{name} of run {run}", f"its file {path} is not there")
                 continue
             yield self._file(name, path, kind or "", made * 1000)

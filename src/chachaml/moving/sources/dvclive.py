@@ -15,7 +15,7 @@ from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, derived_id, flat, number_of
 from chachaml.moving.sources.block_yaml import block_yaml
 from chachaml.moving.sources.gathered import Gathered
-from chachaml.moving.sources.listed import LIVE, Listed
+from chachaml.moving.sources.listed import LIVE, Listed, files_in
 from chachaml.moving.sources.times import microseconds
 
 __all__ = ["open_source"]
@@ -56,6 +56,8 @@ class _Reader:
         """Yield the run of a folder."""
         series, times = Gathered(), [_changed(folder)]
         for path in sorted((folder / "plots" / "metrics").rglob("*.tsv")):
+            if path.is_symlink():
+                continue
             try:
                 times += self._metric(folder, path, series)
             except (OSError, ValueError, csv.Error) as error:
@@ -81,7 +83,7 @@ class _Reader:
     def _final(self, folder: Path, series: Gathered, times: list[int]) -> None:
         """Add the last values of metrics that have no table."""
         path = folder / "metrics.json"
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():
             return
         values = self._parsed(path, json.loads)
         step = values.pop("step", 0)
@@ -104,7 +106,7 @@ class _Reader:
 
     def _imported(self, folder: Path, series: Gathered, times: list[int]) -> Imported:
         path = folder / "params.yaml"
-        params = flat(self._parsed(path, block_yaml)) if path.is_file() else {}
+        params = flat(self._parsed(path, block_yaml)) if path.is_file() and not path.is_symlink() else {}
         inner = folder.relative_to(self._place).as_posix()
         name = self._name or (folder.name if inner == "." else inner)
         first, last = min(times), max(times)
@@ -122,17 +124,18 @@ class _Reader:
             tags={"imported.from": "dvclive"},
             params=params,
         )
-        return Imported(WholeRun(row), lambda: series.points(run), list(_files(folder)), timed=False)
+        return Imported(
+            WholeRun(row), lambda: series.points(run), list(_files(folder, self._tally)), timed=False
+        )
 
 
 def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns // 1000
 
 
-def _files(folder: Path) -> Iterator[File]:
-    """Yield pictures, plots and whatever else is there, but no links."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
+def _files(folder: Path, tally: Tally) -> Iterator[File]:
+    """Yield pictures, plots and whatever else is there."""
+    for name, path in files_in(folder, tally):
         known = name in ("metrics.json", "params.yaml", "dvc.yaml") or name.startswith("plots/metrics/")
-        if not known and path.is_file() and not path.is_symlink():
+        if not known:
             yield File(name, path, _changed(path))

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from chachaml.core.errors import BadValue
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import Imported, Version
 
-__all__ = ["LIVE", "Listed"]
+__all__ = ["LIVE", "Listed", "files_in"]
 
 LIVE = 120.0
 """Seconds after its last sign of life in which a run is taken to be still written."""
 
 Piece = TypeVar("Piece")
+
+
+def files_in(folder: Path, tally: Tally) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of all files in a folder and those below it; links are told, and left."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            tally.leave("link", f"{name} of {folder.name}", "what it points to may lie anywhere")
+        elif path.is_file():
+            yield name, path
 
 
 class Listed(Generic[Piece]):

@@ -150,25 +150,41 @@ class Database:
     def runs(self) -> Iterator[Imported]:
         """Yield all runs, the oldest first."""
         rows = self._all(f"SELECT {_RUN} FROM runs ORDER BY start_time, run_uuid")
-        for run, name, user, status, started, ended, stage, uri, experiment in rows:
-            params = dict(self._all("SELECT key, value FROM params WHERE run_uuid = ?", run))
-            tags = dict(self._all("SELECT key, value FROM tags WHERE run_uuid = ?", run))
-            row = run_row(
-                run,
-                experiment=self._experiments.get(experiment, str(experiment)),
-                name=name or "",
-                user=user or "",
-                status=status or "",
-                started=started,
-                ended=ended,
-                deleted=stage == "deleted",
-                params=params,
-                tags={key: value or "" for key, value in tags.items()},
-            )
-            datasets = tuple(self._datasets(run, row.started))
-            files = tuple(self._files(run, uri or ""))
-            whole = WholeRun(replace(row, datasets=datasets))
-            yield Imported(whole, lambda one=run: self._points(one), files)  # type: ignore[misc]
+        for row in rows:
+            try:
+                yield self._run(*row)
+            except (TypeError, ValueError, AttributeError, sqlite3.Error) as error:
+                self._tally.leave("run", str(row[0]), f"it makes no sense: {error}")
+
+    def _run(
+        self,
+        run: str,
+        name: str | None,
+        user: str | None,
+        status: str | None,
+        started: int,
+        ended: int | None,
+        stage: str | None,
+        uri: str | None,
+        experiment: int,
+    ) -> Imported:
+        params = dict(self._all("SELECT key, value FROM params WHERE run_uuid = ?", run))
+        tags = dict(self._all("SELECT key, value FROM tags WHERE run_uuid = ?", run))
+        row = run_row(
+            run,
+            experiment=self._experiments.get(experiment, str(experiment)),
+            name=name or "",
+            user=user or "",
+            status=status or "",
+            started=started,
+            ended=ended,
+            deleted=stage == "deleted",
+            params=params,
+            tags={key: value or "" for key, value in tags.items()},
+        )
+        files = tuple(self._files(run, uri or ""))
+        whole = WholeRun(replace(row, datasets=tuple(self._datasets(run, row.started))))
+        return Imported(whole, lambda: self._points(run), files)
 
     def _points(self, run: str) -> Iterator[PointsLogged]:
         query = """SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ?

@@ -99,7 +99,7 @@ class Folder:
     def _texts(self, folder: Path) -> dict[str, str]:
         found = {}
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 try:
                     found[path.relative_to(folder).as_posix()] = path.read_text()
                 except (OSError, UnicodeDecodeError) as error:
@@ -108,7 +108,7 @@ class Folder:
 
     def _points(self, run: str, folder: Path) -> Iterator[PointsLogged]:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 key, rows = path.relative_to(folder).as_posix(), []
                 for line in path.read_text(errors="replace").splitlines():
                     try:

@@ -14,7 +14,7 @@ from chachaml.core.model import ConsoleRow, RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, derived_id, flat, inside, number_of
 from chachaml.moving.sources.gathered import Gathered
-from chachaml.moving.sources.listed import LIVE, Listed
+from chachaml.moving.sources.listed import LIVE, Listed, files_in
 from chachaml.moving.sources.times import microseconds
 
 __all__ = ["open_source"]
@@ -72,7 +72,7 @@ class _Reader:
         yield self._imported(folder, about, series)
 
     def _json(self, path: Path) -> Object:
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():
             return {}
         try:
             found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
@@ -107,7 +107,7 @@ class _Reader:
             params=flat(_plain(self._json(folder / "config.json"))),
             environment=_environment(about, of),
         )
-        files = list(_files(folder, of))
+        files = list(_files(folder, of, self._tally))
         return Imported(WholeRun(row, console=_console(folder, started)), lambda: series.points(run), files)
 
     def _say(self, about: Object, tags: dict[str, str], series: Gathered, time: int) -> None:
@@ -178,11 +178,10 @@ def _console(folder: Path, time: int) -> tuple[ConsoleRow, ...]:
     return (ConsoleRow(0, time, "out", 0, text),) if text else ()
 
 
-def _files(folder: Path, of: Object) -> Iterator[File]:
+def _files(folder: Path, of: Object, tally: Tally) -> Iterator[File]:
     """Yield artifacts, and the sources that the run was made from, which all runs keep together."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if name not in _OURS and path.is_file() and not path.is_symlink():
+    for name, path in files_in(folder, tally):
+        if name not in _OURS:
             yield File(name, path, path.stat().st_mtime_ns // 1000)
     for name, place, *_ in (one for one in _lists(of.get("sources")) if len(one) > 1):
         if found := inside(folder.parent, str(place)):

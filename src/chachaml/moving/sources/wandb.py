@@ -14,6 +14,7 @@ from chachaml.core.model import ConsoleRow, RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, derived_id, number_of
 from chachaml.moving.sources.gathered import Gathered
+from chachaml.moving.sources.listed import files_in
 from chachaml.moving.sources.protobuf import Malformed, Message
 from chachaml.moving.sources.wandb_log import Torn, records
 
@@ -238,9 +239,8 @@ class _Log:
     def _folder(self) -> Iterator[File]:
         """Yield the files that W&B keeps beside the log."""
         folder = self._path.parent / "files"
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                yield File(path.relative_to(folder).as_posix(), path, path.stat().st_mtime_ns // 1000)
+        for name, path in files_in(folder, self._tally):
+            yield File(name, path, path.stat().st_mtime_ns // 1000)
 
 
 def _items(message: Message, number: int) -> dict[str, Any]:
