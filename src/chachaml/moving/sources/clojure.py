@@ -44,7 +44,7 @@ def open_source(where: str, tally: Tally, *, artifacts: str = "") -> Database:
     folder = Path(artifacts) if artifacts else path.with_name(path.name.removesuffix(".db") + "-artifacts")
     try:
         return Database(path, folder, tally)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise BadValue(f"{path} is no store of the Clojure library: {error}") from None
 
 
@@ -62,6 +62,7 @@ class Database:
     def __init__(self, path: Path, artifacts: Path, tally: Tally) -> None:
         self.place, self._artifacts, self._tally = str(path), artifacts, tally
         self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        self._db.text_factory = lambda data: data.decode(errors="replace")
         self._all("SELECT start_time, env FROM runs LIMIT 1")
 
     def close(self) -> None:

@@ -41,5 +41,5 @@ def open_source(where: str, tally: Tally, *, artifacts: str | None = None) -> So
 
     try:
         return open_sqlite_file(path, tally, artifacts)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise BadValue(f"{path} is no MLflow database: {error}", "is it the file of sqlite:///...?") from None

@@ -48,6 +48,7 @@ Ask = Callable[[str, Sequence[Any]], Rows]
 def open_sqlite_file(path: Path, tally: Tally, artifacts: str | None) -> Database:
     """Return the runs of a SQLite file, which is only read."""
     db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    db.text_factory = lambda data: data.decode(errors="replace")
     roots = (
         [Path(artifacts)] if artifacts else [path.parent / name for name in ("mlartifacts", "mlruns", ".")]
     )
