@@ -6,7 +6,6 @@ import base64
 import json
 import shutil
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -109,20 +108,24 @@ def test_event_files_are_followed_live(folder: Path) -> None:
     Path("logs/train").mkdir(parents=True)
     copy = Path("logs/train") / events.name
     seen: list[int] = []
-    written = threading.Event()
+    written, looked = threading.Event(), threading.Event()
 
     def write() -> None:
         with copy.open("ab", buffering=0) as file:
-            for at in range(0, len(whole), 400):
+            for at in range(0, 1600, 400):  # some numbers in each
                 file.write(whole[at : at + 400])
-                time.sleep(0.01)
+                looked.wait(10)
+                looked.clear()
+            file.write(whole[1600:])
         written.set()
+
+    def progress(runs: int, _: int | None, points: int) -> None:
+        seen.append(points)
+        looked.set()
 
     writer = threading.Thread(target=write)
     writer.start()
-    moved = ml.watch_tensorboard(
-        "logs", every=0.02, idle=1.0, progress=lambda runs, _, points: seen.append(points)
-    )
+    moved = ml.watch_tensorboard("logs", every=0.02, idle=1.0, progress=progress)
     writer.join()
     assert written.is_set()
     assert moved.points == 32
