@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance strace chromium screenshots docs coverage examples-heavy release-check clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance image-test strace chromium screenshots docs coverage examples-heavy release-check clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -66,6 +66,9 @@ clusters: $(READY)  ## pipelines on Ray too, which is large
 
 mcp-conformance: $(READY)  ## the Model Context Protocol's own suite and Inspector, from npm, against the server
 	$(BIN)/python -m tests.agents.conformance
+
+image-test: $(READY)  ## build the image with docker, podman or buildah, and run the server from it
+	$(BIN)/python -m tests.deploy.image
 
 strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \

@@ -21,7 +21,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "Find and compare": "search comparing pages charts run-page",
         "Models, pipelines, alerts": "models scikit-learn pipelines alerts patterns",
         "Language models": "agents chat",
-        "Teams and servers": "team access http postgres object-storage docker kubernetes threats",
+        "Teams and servers": "team access http postgres object-storage docker kubernetes running threats",
         "Keep in order": "clean-up retention moving importing durability",
         "With other tools": "integrations mlflow wandb tensorboard",
     },
