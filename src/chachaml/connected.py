@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
@@ -43,6 +43,9 @@ LOOK_EVERY = 2.0
 
 FORK_WAIT = 1.0
 """Seconds that a fork waits for the drainer to come to rest."""
+
+FIRST_FORK_WAIT = 30.0
+"""Seconds that it waits while the drainer drains for the first time, which imports modules."""
 
 exiting = threading.Event()
 """Set when the process ends."""
@@ -85,6 +88,8 @@ class Connection:
         self._drained: dict[str, None] = {}
         """Runs that something was drained of since alerts were looked at."""
         self._looked = 0.0
+        self._at_rest: list[_Lock] = []
+        """What a fork holds, and lets go of after it."""
 
     @property
     def place(self) -> str:
@@ -432,18 +437,21 @@ class Connection:
         it is within SQLite might find SQLite's own locks held for ever.
         """
         if self._thread is not None:
-            self._thread.lock.acquire(timeout=FORK_WAIT)
+            import ctypes  # noqa: F401  # the child needs it
+
+            wait = FORK_WAIT if self._thread.rested else FIRST_FORK_WAIT
+            self._come_to_rest(self._thread.lock, wait)
         if self._watcher is not None:
-            self._watcher.resting.acquire(timeout=FORK_WAIT)
+            self._come_to_rest(self._watcher.resting, FORK_WAIT)
+
+    def _come_to_rest(self, lock: _Lock, wait: float) -> None:
+        if lock.acquire(timeout=wait):
+            self._at_rest.append(lock)
 
     def after_fork_in_parent(self) -> None:
         """Let the drainer go on."""
-        if self._thread is not None:
-            with contextlib.suppress(RuntimeError):  # it took too long to come to rest
-                self._thread.lock.release()
-        if self._watcher is not None:
-            with contextlib.suppress(RuntimeError):
-                self._watcher.resting.release()
+        while self._at_rest:
+            self._at_rest.pop().release()
 
     def after_fork(self) -> None:
         """In a forked child: keep off the parent's database and journal files."""
@@ -453,6 +461,14 @@ class Connection:
         self._begin()
         if self._journal is not None:
             self._journal.after_fork()
+
+
+class _Lock(Protocol):
+    """What `threading` gives under several names, by version."""
+
+    def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool: ...
+
+    def release(self) -> None: ...
 
 
 def _is_there(path: Path) -> bool:

@@ -67,8 +67,16 @@ def started(
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Kill `process` and return what it said, if no child that outlives it holds its output open."""
+    process.kill()
+    try:
+        return process.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        return "", "a child of it still runs"
 
 
 def finish(process: subprocess.Popen[str], within: float = 30) -> Finished:
@@ -76,8 +84,7 @@ def finish(process: subprocess.Popen[str], within: float = 30) -> Finished:
     try:
         out, err = process.communicate(timeout=within)
     except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
+        out, err = _end(process)
         raise AssertionError(f"it still ran after {within} seconds, and had said:\n{out}\n{err}") from None
     return Finished(process.returncode, out, err)
 

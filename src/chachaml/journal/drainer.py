@@ -139,6 +139,8 @@ class DrainThread:
         self._stop = threading.Event()
         self._last: Callable[[], None] = lambda: None
         self.lock = threading.RLock()
+        self.rested = False
+        """Whether it drained once: the first time imports modules, which may take long."""
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -174,4 +176,5 @@ class DrainThread:
             except Exception as error:  # a thread that dies would say so with a traceback, and drain no more
                 self._on_trouble(error)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+            self.rested = True
         self._last()
