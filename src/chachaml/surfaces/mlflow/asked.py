@@ -135,6 +135,7 @@ class Asked(Given):
     def __init__(self, request: Request) -> None:
         self.request, self.service, self.actor = request, request.service, request.actor
         self.store = request.store
+        self.root = self.service.options.artifacts_at
         self.user = self.actor.name or current_user()
         found = _CLIENT.match(request.headers.get("user-agent", ""))
         self.client = int(found[1]) if found else 0

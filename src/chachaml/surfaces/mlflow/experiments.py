@@ -150,13 +150,13 @@ def _all(asked: Asked) -> Iterator[tuple[Known, ExperimentRow]]:
             yield Known(no, _Kept(name) if about is None else msgspec.convert(about, _Kept)), row
 
 
-def _shown(one: Known, row: ExperimentRow) -> dict[str, Any]:
+def _shown(asked: Asked, one: Known, row: ExperimentRow) -> dict[str, Any]:
     tags = {**one.kept.tags, **({NOTE: row.description} if row.description else {})}
     updated = max(one.kept.updated, row.last_started or 0, row.created)
     return {
         "experiment_id": one.id,
         "name": one.name,
-        "artifact_location": f"mlflow-artifacts:/{one.id}",
+        "artifact_location": f"{asked.root}/{one.id}",
         "lifecycle_stage": "deleted" if one.kept.deleted else "active",
         "creation_time": row.created // 1000,
         "last_update_time": updated // 1000,
@@ -172,7 +172,7 @@ def _row(asked: Asked, name: str) -> ExperimentRow:
 def get(asked: Asked) -> Any:
     """Answer one experiment, also a deleted one."""
     one = known(asked, asked.text("experiment_id"))
-    return {"experiment": _shown(one, _row(asked, one.name))}
+    return {"experiment": _shown(asked, one, _row(asked, one.name))}
 
 
 def get_by_name(asked: Asked) -> Any:
@@ -180,7 +180,7 @@ def get_by_name(asked: Asked) -> Any:
     name = asked.text("experiment_name")
     for one, row in _all(asked):
         if one.name == name:
-            return {"experiment": _shown(one, row)}
+            return {"experiment": _shown(asked, one, row)}
     raise unknown(f"Could not find experiment with name '{name[:200]}'")
 
 
@@ -198,7 +198,7 @@ def search(asked: Asked) -> Any:
     """Answer experiments, those first that were changed last."""
     deleted, most = view(asked, "view_type"), asked.most(1000, _CAP)
     found = [(one, row) for one, row in _all(asked) if deleted in (None, one.kept.deleted)]
-    rows = [_shown(one, row) for one, row in found]
+    rows = [_shown(asked, one, row) for one, row in found]
     order = orderings(asked.several("order_by"))
     rows.sort(key=lambda one: (one["last_update_time"], int(one["experiment_id"])), reverse=True)
     rows = sorted_by(selected(rows, comparisons(asked.text("filter", "")), _look), order, _look)

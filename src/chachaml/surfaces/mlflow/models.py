@@ -108,14 +108,14 @@ def paths_of(asked: Asked, row: RunRow) -> list[str]:
 # showing ------------------------------------------------------------------------------------------
 
 
-def _shown(about: Logged, experiment: str) -> dict[str, Any]:
+def _shown(asked: Asked, about: Logged, experiment: str) -> dict[str, Any]:
     info = {
         "model_id": about.id,
         "experiment_id": experiment,
         "name": about.name,
         "creation_timestamp_ms": about.created // 1000,
         "last_updated_timestamp_ms": about.updated // 1000,
-        "artifact_uri": model_root(experiment, about.id),
+        "artifact_uri": model_root(asked.root, experiment, about.id),
         "status": about.status,
         "model_type": about.model_type,
         "source_run_id": about.source_run,
@@ -131,7 +131,7 @@ def _shown(about: Logged, experiment: str) -> dict[str, Any]:
 
 def _answer(asked: Asked, about: Logged) -> Any:
     ids = experiments.ids_of(asked, [about.experiment])
-    return {"model": _shown(about, ids[about.experiment])}
+    return {"model": _shown(asked, about, ids[about.experiment])}
 
 
 def get(asked: Asked) -> Any:
@@ -147,7 +147,7 @@ def directories(asked: Asked) -> Any:
     experiment = experiments.ids_of(asked, [about.experiment])[about.experiment]
     start = f"{folder}/" if folder else ""
     return {
-        "root_uri": model_root(experiment, about.id),
+        "root_uri": model_root(asked.root, experiment, about.id),
         "files": [{**one, "path": start + one["path"]} for one in files],
     }
 
@@ -161,7 +161,7 @@ def search(asked: Asked) -> Any:
     rows = selected(rows, comparisons(asked.text("filter", "")), _look)
     order = [_order(one) for one in asked.parts("order_by")]
     rows, token = pages(asked, sorted_by(rows, order, _look), most)
-    found = {"models": [_shown(one, ids[one.experiment]) for one in rows]}
+    found = {"models": [_shown(asked, one, ids[one.experiment]) for one in rows]}
     return {**found, "next_page_token": token} if token else found
 
 

@@ -32,14 +32,14 @@ class Place(NamedTuple):
         return self.owner.startswith("m-")
 
 
-def run_root(experiment: str, run: str) -> str:
-    """Return the URI of a run's artifacts."""
-    return f"mlflow-artifacts:/{experiment}/{run}/artifacts"
+def run_root(root: str, experiment: str, run: str) -> str:
+    """Return the URI of a run's artifacts, below that of all."""
+    return f"{root}/{experiment}/{run}/artifacts"
 
 
-def model_root(experiment: str, model: str) -> str:
-    """Return the URI of a logged model's artifacts."""
-    return f"mlflow-artifacts:/{experiment}/models/{model}/artifacts"
+def model_root(root: str, experiment: str, model: str) -> str:
+    """Return the URI of a logged model's artifacts, below that of all."""
+    return f"{root}/{experiment}/models/{model}/artifacts"
 
 
 def artifact_path(path: str) -> str:

@@ -82,8 +82,8 @@ def source_of(asked: Asked, row: VersionRow) -> tuple[str, str]:
     about = said if isinstance(said, dict) else {}
     path = about["path"] if isinstance(about.get("path"), str) else _unpacked(asked, row)
     if isinstance(model := about.get("model_id"), str):
-        return f"models:/{model}", model_root(experiment, model)
-    place = f"{run_root(experiment, row.run)}/{path}".rstrip("/")
+        return f"models:/{model}", model_root(asked.root, experiment, model)
+    place = f"{run_root(asked.root, experiment, row.run)}/{path}".rstrip("/")
     return place, place
 
 

@@ -55,7 +55,7 @@ def active_run(found: Mapping[str, RunRow], run: str) -> RunRow:
 # showing ------------------------------------------------------------------------------------------
 
 
-def info(row: RunRow, experiment: str) -> dict[str, Any]:
+def info(asked: Asked, row: RunRow, experiment: str) -> dict[str, Any]:
     """Return what a run is, without its data; ``experiment`` is the id."""
     found = {
         "run_id": row.id,
@@ -65,7 +65,7 @@ def info(row: RunRow, experiment: str) -> dict[str, Any]:
         "user_id": row.created_by,
         "status": THEIR_STATUSES[row.status],
         "start_time": row.started // 1000,
-        "artifact_uri": run_root(experiment, row.id),
+        "artifact_uri": run_root(asked.root, experiment, row.id),
         "lifecycle_stage": "active" if row.archived is None else "deleted",
     }
     return found if row.ended is None else {**found, "end_time": row.ended // 1000}
@@ -96,7 +96,9 @@ def shown_runs(asked: Asked, rows: Sequence[RunRow]) -> list[dict[str, Any]]:
     """Return runs, filled with all that belongs to them, as they are answered."""
     ids = experiments.ids_of(asked, {row.experiment for row in rows})
     used = inputs.used_by(asked, rows)
-    return [{"info": info(row, ids[row.experiment]), "data": _data(row), **used[row.id]} for row in rows]
+    return [
+        {"info": info(asked, row, ids[row.experiment]), "data": _data(row), **used[row.id]} for row in rows
+    ]
 
 
 def get(asked: Asked) -> Any:
@@ -135,7 +137,7 @@ def update(asked: Asked) -> Any:
     row = active_run(asked.store.bare_runs([run]), run)
     asked.apply(*_updates(asked, row))
     row = asked.store.bare_runs([run])[run]
-    return {"run_info": info(row, experiments.ids_of(asked, [row.experiment])[row.experiment])}
+    return {"run_info": info(asked, row, experiments.ids_of(asked, [row.experiment])[row.experiment])}
 
 
 def _updates(asked: Asked, row: RunRow) -> Iterator[Change]:
