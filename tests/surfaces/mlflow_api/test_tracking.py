@@ -244,6 +244,10 @@ def test_keys_are_refused_as_mlflow_refuses_them(mlflow: Mlflow, key: object) ->
     [
         ({"key": "m", "value": "x", "timestamp": 1}, "metrics[0].value"),
         ({"key": "m", "value": True, "timestamp": 1}, "metrics[0].value"),
+        ({"key": "m", "value": "1.2.3", "timestamp": 1}, "metrics[0].value"),
+        ({"key": "m", "value": [1], "timestamp": 1}, "metrics[0].value"),
+        ({"key": "m", "value": 1, "timestamp": 2**62}, "metrics[0].timestamp"),
+        ({"key": "m", "value": 1, "timestamp": 1, "step": 2**63}, "metrics[0].step"),
         ({"key": "m", "timestamp": 1}, "metrics[0].value"),
         ({"key": "m", "value": 1}, "metrics[0].timestamp"),
         ({"key": "m", "value": 1, "timestamp": "soon"}, "metrics[0].timestamp"),

@@ -39,6 +39,7 @@ __all__ = ["delete_tag", "log_batch", "log_metric", "log_model", "log_param", "s
 _MOST_METRICS, _MOST_PARAMS, _MOST_TAGS, _MOST_ALL = 1000, 100, 100, 1000
 _LONGEST_KEY, _LONGEST_PARAM, _LONGEST_TAG = 250, 6000, 8000
 _KEY = re.compile(r"[/\w.\- :]+")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -69,7 +70,7 @@ def _number(one: Given) -> float:
     value = one.values.get("value")
     if value is None:
         raise one.missing("value")
-    if isinstance(value, str) and (value in _NUMBERS or re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", value)):
+    if isinstance(value, str) and (value in _NUMBERS or _NUMBER.fullmatch(value)):
         return _NUMBERS[value] if value in _NUMBERS else float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise one.wrong("value", value)
