@@ -47,7 +47,14 @@ def recorded(url: str, kept: list[Exchange]) -> Iterator[str]:
             answer = httpx.request(self.command, url + self.path, content=body, headers=headers, timeout=60)
             about: Any = (self.headers.get("Content-Type") or "", self.headers.get("User-Agent") or "")
             kept.append(
-                Exchange(self.command, self.path, *about, body.decode(), answer.status_code, answer.text)
+                Exchange(
+                    self.command,
+                    self.path,
+                    *about,
+                    body.decode(errors="replace"),
+                    answer.status_code,
+                    answer.text,
+                )
             )
             self.send_response(answer.status_code)
             for name in ("content-type", "content-disposition"):
