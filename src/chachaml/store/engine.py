@@ -61,6 +61,15 @@ class Db(Protocol):
         """Run one statement for each of many rows."""
         ...
 
+    def copy(self, into: str, rows: Sequence[Sequence[Any]]) -> bool:
+        """Add many rows to a table by a quicker way than statements; return False where there is none.
+
+        Args:
+            into: The table, with the columns in parentheses if not all are given.
+            rows: The rows.
+        """
+        ...
+
     def number_on(self, table: str) -> None:
         """Let the numbers of new rows follow those that rows were given by hand."""
         ...

@@ -26,10 +26,18 @@ from chachaml.core.query.matching import number_in, text_of
 from chachaml.core.values import canonical
 from chachaml.store.engine import Db, Sql
 
-__all__ = ["ATTRIBUTES", "COLUMNS", "condition", "fast_condition", "joined", "ranked_columns"]
+__all__ = [
+    "ATTRIBUTES",
+    "COLUMNS",
+    "condition",
+    "fast_condition",
+    "joined",
+    "ranked_columns",
+    "rare_condition",
+]
 
-_FEW = 3000
-"""Runs that a comparison may find to be rare."""
+_FEW = 6000
+"""Runs that a comparison may find to be rare: these are listed, and looked at one by one."""
 
 _MOST_PLANNED = 8
 """Conditions that a database may plan as joins."""
@@ -98,25 +106,37 @@ def condition(db: Db, expression: Expression, *, opposite: bool = False, each: b
 
 
 def fast_condition(db: Db, expression: Expression) -> Sql:
-    """Return the condition for a search of all runs: the rarest comparison, if one is rare, lists them."""
-    parts = expression.parts if isinstance(expression, And) else ()
-    counts = {number: count for number, part in enumerate(parts) if (count := _few(db, part)) is not None}
-    if not counts:
-        return condition(db, expression)
-    rarest = min(counts, key=lambda number: counts[number])
-    pieces = [condition(db, part, each=number != rarest) for number, part in enumerate(parts)]
-    return _several(" AND ", [pieces.pop(rarest), *pieces])
+    """Return the condition for a search of all runs."""
+    return rare_condition(db, expression) or condition(db, expression)
 
 
-def _few(db: Db, part: Expression) -> int | None:
-    """Return how many runs meet a comparison that an index finds; None for another, and for many."""
+def rare_condition(db: Db, expression: Expression) -> Sql | None:
+    """Return the condition in which the rarest comparison lists its runs; None if none is rare.
+
+    They are listed by their numbers: how rare a comparison is depends on the key, of which a
+    database that plans by statistics knows nothing.
+    """
+    parts = expression.parts if isinstance(expression, And) else (expression,)
+    rarest, listed, most = -1, list[int](), _FEW
+    for place, part in enumerate(parts):
+        if most and (runs := _few(db, part, most)) is not None:
+            rarest, listed, most = place, runs, len(runs)
+    if rarest < 0:
+        return None
+    among = "runs.no IN (SELECT value FROM json_each(?))", [msgspec.json.encode(listed).decode()]
+    others = [condition(db, part, each=True) for place, part in enumerate(parts) if place != rarest]
+    return _several(" AND ", [among, *others])
+
+
+def _few(db: Db, part: Expression, most: int) -> list[int] | None:
+    """Return the runs that meet a comparison, found by an index; None for others, and if so many do."""
     if not isinstance(part, (Compare, In)) or part.field.kind == "attribute":
         return None
     if isinstance(part, Compare) and part.op in ("!=", "like", "ilike", "~"):
         return None
     found, values = _holders(part.field, _test(db, part))
-    count: int = db.execute(f"SELECT count(*) FROM (SELECT 1 {found} LIMIT {_FEW}) AS few", values).get
-    return count if count < _FEW else None
+    runs = [run for (run,) in db.execute(f"SELECT run {found} LIMIT {most}", values)]
+    return runs if len(runs) < most else None
 
 
 def _several(word: str, pieces: list[Sql]) -> Sql:

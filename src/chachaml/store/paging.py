@@ -15,7 +15,7 @@ from chachaml.core.query import And, Expression, Field, IsNull, Not, Order, Rank
 from chachaml.store import filters
 from chachaml.store.cursors import Position, page_end, parse_page_end
 from chachaml.store.engine import Db, Rows, Sql
-from chachaml.store.filters import condition, fast_condition, joined, ranked_columns
+from chachaml.store.filters import condition, fast_condition, joined, ranked_columns, rare_condition
 from chachaml.store.reads import filled
 from chachaml.store.rows import RUN, run_of
 
@@ -160,20 +160,22 @@ def _by_time(db: Db, query: RunQuery, behind: Position | None) -> list[Found]:
     if query.filter is None:
         return _newest(db, _every(_conditions(query), after), query.limit + 1)
     within = _every(_conditions(query), after)
-    near = f"SELECT no FROM runs {_where(within)} {_NEWEST_FIRST} LIMIT {_NEAR}"
-    one_by_one = _every((f"runs.no IN ({near})", within[1]), condition(db, query.filter, each=True))
-    found = _newest(db, one_by_one, query.limit + 1)
+    if rare := rare_condition(db, query.filter):
+        return _newest(db, _every(within, rare), query.limit + 1)
+    near = f"(SELECT * FROM runs {_where(within)} {_NEWEST_FIRST} LIMIT {_NEAR}) AS runs"
+    met, values = condition(db, query.filter, each=True)
+    found = _newest(db, (met, [*within[1], *values]), query.limit + 1, near)
     if len(found) > query.limit:
         return found
-    return _newest(db, _every(_all_conditions(db, query), after), query.limit + 1)
+    return _newest(db, _every(within, condition(db, query.filter)), query.limit + 1)
 
 
 _NEWEST_FIRST = "ORDER BY runs.started DESC, runs.id DESC"
 
 
-def _newest(db: Db, condition: Sql, wanted: int) -> list[Found]:
+def _newest(db: Db, condition: Sql, wanted: int, among: str = "runs") -> list[Found]:
     """Return the newest runs; their wide rows are read once it is known which they are."""
-    which = f"SELECT no FROM runs {_where(condition)} {_NEWEST_FIRST} LIMIT ?"
+    which = f"SELECT no FROM {among} {_where(condition)} {_NEWEST_FIRST} LIMIT ?"
     rows = db.execute(
         f"SELECT {RUN} FROM runs WHERE no IN ({which}) {_NEWEST_FIRST}", [*condition[1], wanted]
     )

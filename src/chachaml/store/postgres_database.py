@@ -67,10 +67,12 @@ class Session(Db):
     Args:
         raw: The connection.
         now: The database's time, in microseconds, when the transaction began to write.
+        types: The types of tables' columns, as far as they are known.
     """
 
-    def __init__(self, raw: _Raw, now: int = 0) -> None:
+    def __init__(self, raw: _Raw, now: int = 0, types: dict[str, list[int]] | None = None) -> None:
         self.raw, self.now = raw, now
+        self._types = {} if types is None else types
         self._deadline = self._patience = 0.0
 
     def execute(self, text: str, values: Sequence[Any] | Mapping[str, Any] = (), /) -> Rows:
@@ -84,10 +86,29 @@ class Session(Db):
         if bound := [found.bound(row) for row in rows]:
             Rows(self.raw).executemany(found.text, bound)
 
+    def copy(self, into: str, rows: Sequence[Sequence[Any]]) -> bool:
+        """Add rows by COPY, in binary: three to six times as fast as INSERT, from some eight rows on."""
+        types = self._types_of(into)
+        with Rows(self.raw).copy(f"COPY {into} FROM STDIN (FORMAT BINARY)".encode()) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row([None if value != value else value for value in row])  # as in `bound`
+        return True
+
     def number_on(self, table: str) -> None:
         """Let the numbers of new rows follow those that rows were given by hand."""
         place = f"pg_get_serial_sequence('{table}', 'no')"
         self.execute(f"SELECT setval({place}, max(no)) FROM {table} HAVING max(no) IS NOT NULL")
+
+    def _types_of(self, into: str) -> list[int]:
+        """Return the types of a table's columns: binary values do not say what they are."""
+        if into not in self._types:
+            table, _, columns = into.partition(" ")
+            found = Rows(self.raw).execute(
+                f"SELECT {columns.strip('()') or '*'} FROM {table} LIMIT 0".encode()
+            )
+            self._types[into] = [column.type_code for column in found.description or ()]
+        return self._types[into]
 
     def teach(self, patience: float) -> None:
         """Make ready for a search, whose patterns may take so many seconds together."""
@@ -151,6 +172,7 @@ class PostgresDatabase:
         self.address = address
         self._path = f'SET LOCAL search_path = "{address.schema}"'
         self._channel = f"chachaml_{crc32(address.schema.encode()):08x}"
+        self._types: dict[str, list[int]] = {}
         self._listening = threading.Lock()
         self._listener: _Raw | None = None
         self._pool = psycopg_pool.ConnectionPool[_Raw](
@@ -203,7 +225,7 @@ class PostgresDatabase:
         while found.nextset():
             pass
         row = found.fetchone()
-        return Session(raw, row[0] if row else 0)
+        return Session(raw, row[0] if row else 0, self._types)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
-from chachaml.core.changes import Batch, JournalInfo, PointsLogged, Receipt, SeriesCopied
+from chachaml.core.changes import Batch, PointsLogged, Receipt, SeriesCopied
 from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import is_remote, short
 from chachaml.core.model import (
@@ -35,9 +33,10 @@ from chachaml.core.model import (
 )
 from chachaml.core.query.expressions import Field
 from chachaml.store import artifacts, captured, corrections, reads, registered
+from chachaml.store.batches import apply_all
 from chachaml.store.engine import Database, Db
 from chachaml.store.protocol import Feed
-from chachaml.store.writes import Names, Writes
+from chachaml.store.writes import Names
 
 __all__ = ["RelationalStore"]
 
@@ -76,45 +75,10 @@ class RelationalStore:
             StoreError: As `apply`; none of them changed anything.
         """
         return self._database.writing(
-            lambda db: self._apply_all(db, batches),
+            lambda db: apply_all(db, self._names, batches, self._database.now(db)),
             undone=self._names.forget,
             again=all(batch.journal or batch.command for batch in batches),
         )
-
-    def _apply_all(self, db: Db, batches: Sequence[Batch]) -> list[Receipt]:
-        """Apply batches; what concerns them all is asked and written once, for a database may be far away."""
-        now, points = self._database.now(db), 0
-        receipts = []
-        known = _receipts(db, [batch.command for batch in batches if batch.command])
-        commands = []
-        for batch in batches:
-            receipt = known.get(batch.command)
-            if receipt is None:
-                receipt, added = self._apply(db, batch, now)
-                points += added
-                if batch.command and receipt.applied:
-                    known[batch.command] = receipt
-                    commands.append((batch.command, now, msgspec.msgpack.encode(receipt)))
-            receipts.append(receipt)
-        if points:
-            db.execute("UPDATE store SET points = points + ?", (points,))
-        db.executemany("INSERT INTO commands VALUES (?, ?, ?)", commands)
-        return receipts
-
-    def _apply(self, db: Db, batch: Batch, now: int) -> tuple[Receipt, int]:
-        """Apply a batch; return its receipt, and how many points it added."""
-        journal, applied_to = _journal(db, batch.journal, now) if batch.journal else (0, 0)
-        if batch.journal and batch.start != applied_to:
-            newest = db.execute("SELECT coalesce(max(cursor), 0) FROM feed").get
-            return Receipt(False, applied_to, newest), 0
-        writes = Writes(db, self._names, (journal, batch.journal.id if batch.journal else ""))
-        conflicts = tuple(writes.take(batch.changes))
-        writes.save()
-        cursor = writes.save_batch(now)
-        if journal:
-            moved = "UPDATE journals SET applied_to = ?, drained_at = ? WHERE no = ?"
-            db.execute(moved, (batch.end, now, journal))
-        return Receipt(True, batch.end if journal else 0, cursor, conflicts), writes.points
 
     def beat(self, journal: str) -> None:
         """Hear that the process behind a journal is alive."""
@@ -412,24 +376,3 @@ class RelationalStore:
         """Return how many runs and points there are."""
         runs, points = db.execute("SELECT (SELECT count(*) FROM runs), points FROM store").fetchone()
         return runs, points
-
-
-def _receipts(db: Db, commands: list[str]) -> dict[str, Receipt]:
-    """Return the receipts of those of some commands that were applied before."""
-    if not commands:
-        return {}
-    query = "SELECT id, receipt FROM commands WHERE id IN (SELECT value FROM json_each(?))"
-    found = db.execute(query, (msgspec.json.encode(commands).decode(),))
-    return {command: msgspec.msgpack.decode(receipt, type=Receipt) for command, receipt in found}
-
-
-def _journal(db: Db, info: JournalInfo, now: int) -> tuple[int, int]:
-    """Return the number of a journal and how far it is applied; one that was never seen is added."""
-    query = "SELECT no, applied_to FROM journals WHERE id = ?"
-    found: tuple[int, int] | None = db.execute(query, (info.id,)).fetchone()
-    if found is not None:
-        return found
-    row = (info.id, info.host, info.boot, info.pid, info.pid_started, info.time, now)
-    insert = """INSERT INTO journals (id, host, boot, pid, pid_started, started, drained_at, applied_to)
-        VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING no"""
-    return db.execute(insert, row).get, 0

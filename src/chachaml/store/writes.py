@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from struct import iter_unpack
@@ -69,7 +69,7 @@ from chachaml.store.rows import (
 from chachaml.store.steps import set_step
 from chachaml.store.tails import POINT, TAIL, merge, pack, summarise, unpack
 
-__all__ = ["Names", "Writes"]
+__all__ = ["Names", "Writes", "insert", "lots", "marks"]
 
 _Cell = tuple[int, int]
 """The numbers of a run and a key."""
@@ -126,8 +126,8 @@ class Names:
         if (no := self._experiments.get(name)) is None:
             no = db.execute("SELECT no FROM experiments WHERE name = ?", (name,)).get
             if no is None:
-                insert = "INSERT INTO experiments (name, created) VALUES (?, ?) RETURNING no"
-                no = db.execute(insert, (name, time)).get
+                made = "INSERT INTO experiments (name, created) VALUES (?, ?) RETURNING no"
+                no = db.execute(made, (name, time)).get
             self._experiments[name] = no
         return no
 
@@ -141,17 +141,17 @@ class _Run:
 
 
 class Writes:
-    """What one transaction writes: first `take` the changes, then `save` them.
+    """What one transaction writes: first `take` the changes of one batch after the other, then `save` them.
 
     Args:
         db: A connection within a transaction.
         names: Numbers known already.
-        journal: Number and id of the journal that says so; (0, "") for a command.
+        journals: Numbers of journals by their ids: of all those that say something.
     """
 
-    def __init__(self, db: Db, names: Names, journal: tuple[int, str]) -> None:
-        self._db, self._names = db, names
-        self._journal, self._journal_id = journal
+    def __init__(self, db: Db, names: Names, journals: Mapping[str, int]) -> None:
+        self._db, self._names, self._journals = db, names, journals
+        self._journal = ""
         self._runs: dict[str, _Run] = {}
         self._next = 0
         self._params: dict[_Cell, str | None] = {}
@@ -160,6 +160,7 @@ class Writes:
         self._series: dict[_Cell, tuple[_Run, SeriesCopied]] = {}
         self._new_params: list[tuple[int, int, str, float | None]] = []
         self._touched: dict[str, int] = {}
+        self._wrote: dict[tuple[str, int], None] = {}
         self._deleted: set[str] = set()
         self._conflicts: list[Conflicted] = []
         self._unsaved_conflicts: list[tuple[int, str]] = []
@@ -169,9 +170,32 @@ class Writes:
 
     # judging --------------------------------------------------------------------------------------
 
-    def take(self, changes: Sequence[Change]) -> list[Conflicted]:
-        """Apply the rules to `changes`, in order; return what contradicted what was there before."""
-        self._load({change.run for change in changes if not isinstance(change, _OF_NO_RUN)})
+    def load(self, changes: Iterable[Change]) -> None:
+        """Get the runs that changes are about, as far as there are any: those of all batches at once."""
+        ids = {change.run for change in changes if not isinstance(change, _OF_NO_RUN)}
+        self._load(ids - self._runs.keys())
+
+    def take(self, changes: Sequence[Change], journal: str = "") -> tuple[list[int], tuple[Conflicted, ...]]:
+        """Apply the rules to `changes`, in order, all of whose runs are loaded.
+
+        Args:
+            changes: The changes of one batch.
+            journal: Id of the journal that says so; '' for a command.
+
+        Returns:
+            The numbers of the runs that they touched, and what contradicted what was there before.
+        """
+        self._journal, self._touched, self._conflicts = journal, {}, []
+        self._take_all(changes)
+        self._remember_writer()
+        return list(self._touched.values()), tuple(self._conflicts)
+
+    def _remember_writer(self) -> None:
+        """Remember to which runs the journal wrote."""
+        if number := self._journals.get(self._journal):
+            self._wrote |= dict.fromkeys((run, number) for run in self._touched)
+
+    def _take_all(self, changes: Sequence[Change]) -> None:
         for change in changes:
             match change:
                 case OwnerLost():
@@ -198,18 +222,18 @@ class Writes:
                 case RowsCopied():
                     self.save()
                     self._conflicts += copies.copy(self._db, change)
+                    self._load({row.run for row in change.history} - self._runs.keys())
                     self._next = 0  # runs that were deleted there have taken numbers
                 case _ if change.run in self._deleted:
                     self._conflicts.append(Conflicted(change.run, "the run was deleted"))
                 case _:
                     self._take(change)
-        return self._conflicts
 
     def _take(self, change: RunChange) -> None:
         """Take what was logged to a run."""
         run = self._runs.get(change.run) or self._make(change.run, time_of(change))
         starts = is_stub(run.row)
-        run.row, what = advance(run.row, change, self._journal_id)
+        run.row, what = advance(run.row, change, self._journal)
         self._touched[change.run] = run.no
         match change:
             case PointsLogged():
@@ -286,7 +310,7 @@ class Writes:
         for row in self._db.execute(query, (_json(list(ids)).decode(),)):
             self._add(*run_of(row))
         if unknown := ids - self._runs.keys():
-            self._deleted = set(corrections.deleted(self._db, list(unknown)))
+            self._deleted.update(corrections.deleted(self._db, list(unknown)))
 
     def _add(self, no: int, row: RunRow) -> _Run:
         run = self._runs[row.id] = _Run(no, row, saved=row)
@@ -354,15 +378,14 @@ class Writes:
         """Write all that was taken since the last time, but for the batch itself."""
         new = {name for name, run in self._runs.items() if run.saved is None}
         self._save_runs()
-        _insert(self._db, "INSERT INTO params", self._new_params)
+        insert(self._db, "INSERT INTO params", self._new_params)
         kept = [(*cell, value) for cell, value in self._tags.items() if value is not None]
-        _insert(
+        insert(
             self._db, "INSERT INTO tags", kept, "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value"
         )
         gone = [cell for cell, value in self._tags.items() if value is None]
         self._db.executemany("DELETE FROM tags WHERE run = ? AND key = ?", gone)
-        insert = "INSERT INTO conflicts (run, what) VALUES (?, ?)"
-        self._db.executemany(insert, self._unsaved_conflicts)
+        insert(self._db, "INSERT INTO conflicts (run, what)", self._unsaved_conflicts)
         self._save_series()
         self._save_points(new)
         captured.set_environments(self._db, self._captured)
@@ -371,24 +394,18 @@ class Writes:
         for known in (self._params, self._tags, self._points):
             known.clear()
 
-    def save_batch(self, time: int) -> int:
-        """Write that there was a batch; return its cursor in the feed."""
-        touched = _json(list(self._touched.values())).decode()
-        insert = "INSERT INTO feed (time, runs) VALUES (?, ?) RETURNING cursor"
-        cursor: int = self._db.execute(insert, (time, touched)).get
-        return cursor
-
     def _save_runs(self) -> None:
         changed = [run for run in self._runs.values() if run.row is not run.saved]
         new = [(run.no, run.row.id, *self._row_of(run.row)) for run in changed if run.saved is None]
-        _insert(self._db, f"INSERT INTO runs ({_RUN_COLUMNS})", new)
+        insert(self._db, f"INSERT INTO runs ({_RUN_COLUMNS})", new)
         for run in changed:
             if run.saved is not None and run.saved != run.row:
                 self._update_run(run)
             run.saved = run.row
-        if self._journal:
-            wrote = [(no, self._journal) for run, no in self._touched.items() if run in self._runs]
-            _insert(self._db, "INSERT INTO participants", wrote, "ON CONFLICT DO NOTHING")
+        self._remember_writer()
+        wrote = [(self._runs[run].no, journal) for run, journal in self._wrote if run in self._runs]
+        insert(self._db, "INSERT INTO participants", wrote, "ON CONFLICT DO NOTHING")
+        self._wrote.clear()
 
     def _update_run(self, run: _Run) -> None:
         row, saved = self._row_of(run.row), run.saved
@@ -400,9 +417,8 @@ class Writes:
 
     def _row_of(self, run: RunRow) -> _Row:
         experiment = self._names.experiment(self._db, run.experiment, run.started)
-        if run.owner in (None, self._journal_id):
-            owner = self._journal if run.owner else None
-        else:
+        owner = self._journals.get(run.owner or "")
+        if run.owner and owner is None:
             owner = self._db.execute("SELECT no FROM journals WHERE id = ?", (run.owner,)).get
         return row_of(run, experiment, owner)
 
@@ -423,7 +439,7 @@ class Writes:
                 run = self._runs[name].row
                 experiment = self._names.experiment(self._db, run.experiment, run.started)
                 fresh.append((*cell, experiment, run.started, *row))
-        _insert(self._db, "INSERT INTO series", fresh)
+        insert(self._db, "INSERT INTO series", fresh)
         self._db.executemany(_UPDATE_SERIES, known)
 
     def _save_series(self) -> None:
@@ -433,8 +449,8 @@ class Writes:
             rows.append((run_no, key, *home, *columns_of(change.summary), change.tail))
             chunks += [(run_no, key, no, *astuple(chunk)) for no, chunk in enumerate(change.chunks)]
             self.points += len(change)
-        _insert(self._db, "INSERT INTO series", rows)
-        _insert(self._db, f"INSERT INTO chunks ({CHUNK})", chunks)
+        insert(self._db, "INSERT INTO series", rows)
+        insert(self._db, f"INSERT INTO chunks ({CHUNK})", chunks)
         self._series.clear()
 
     def _kept_series(self, cells: list[_Cell]) -> dict[_Cell, _Row]:
@@ -484,6 +500,10 @@ def _joined(changes: list[PointsLogged]) -> tuple[bytes, bytes, bytes]:
     return b"".join(steps), b"".join(times), b"".join(values)
 
 
+_MANY = 8
+"""Rows that are worth the preparation of a copy."""
+
+
 def _marks(row: _Row) -> str:
     return "(" + ",".join("?" * len(row)) + ")"
 
@@ -494,11 +514,23 @@ _KEPT_SERIES = f"""SELECT run, key, tail, {SUMMARY} FROM series WHERE (run, key)
 _UPDATE_SERIES = f"UPDATE series SET ({SUMMARY}, tail) = {_marks((None,) * 16)} WHERE run = ? AND key = ?"
 
 
-def _insert(db: Db, into: str, rows: Sequence[_Row], otherwise: str = "") -> None:
+def insert(db: Db, into: str, rows: Sequence[_Row], otherwise: str = "") -> None:
     """Insert many rows with few statements: each of them gives up the GIL, and has to get it back."""
+    if len(rows) >= _MANY and not otherwise and db.copy(into.removeprefix("INSERT INTO "), rows):
+        return
+    for some in lots(rows):
+        db.execute(f"{into} VALUES {marks(some)} {otherwise}", list(chain.from_iterable(some)))
+
+
+def lots(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    """Yield rows in lots of few sizes, so that there are few different statements."""
     at = 0
     for size in (64, 8, 1):
         while len(rows) - at >= size:
-            values = ",".join([_marks(rows[0])] * size)
-            db.execute(f"{into} VALUES {values} {otherwise}", list(chain.from_iterable(rows[at : at + size])))
+            yield rows[at : at + size]
             at += size
+
+
+def marks(rows: Sequence[_Row]) -> str:
+    """Return the places of rows in a statement that inserts them."""
+    return ",".join([_marks(rows[0])] * len(rows))

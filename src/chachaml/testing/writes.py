@@ -15,6 +15,8 @@ from chachaml.core.changes import (
     Change,
     OwnerLost,
     ParamsLogged,
+    RunDeleted,
+    RunEdited,
     RunError,
     RunJoined,
     RunResumed,
@@ -91,6 +93,36 @@ class BatchContract(Fixtures):
         row = store.get_run(run)
         assert (row.tags["k"], row.params, row.metrics) == ("v", {"p": 1}, {})
         assert store.apply_all([]) == []
+
+    def test_batches_of_one_transaction_come_one_after_the_other(
+        self, store: Store, writer: Writer, other: Writer
+    ) -> None:
+        """Whatever one of them made is there for the next, whoever says it."""
+        run, gone = new_id(), new_id()
+        receipts = store.apply_all(
+            [
+                writer.batch(started(run), started(gone), points(run, "a", [1.0, 2.0])),
+                other.batch(ParamsLogged(run, 1, {"p": "1"}), points(run, "a", [3.0], [2])),
+                Batch((ParamsLogged(run, 2, {"p": "2"}), TagsSet(run, 2, {"k": "v"})), command="later"),
+                writer.batch(ended(run), ended(gone), start=32),
+                Batch((RunDeleted(gone, 3, "ada"), RunEdited(run, 3, "ada", "name", "new")), command="then"),
+                other.batch(points(gone, "a", [1.0]), points(run, "b", [4.0]), start=32),
+            ]
+        )
+        assert [receipt.applied for receipt in receipts] == [True] * 6
+        assert [[one.run for one in receipt.conflicts] for receipt in receipts] == [
+            [], [], [run], [], [], [gone],
+        ]  # fmt: skip
+        cursors = [receipt.cursor for receipt in receipts]
+        assert cursors == sorted(set(cursors))
+        row = store.get_run(run)
+        assert (row.name, row.status, row.params, row.tags) == ("new", "completed", {"p": 1}, {"k": "v"})
+        assert store.read_series(run, "a").values.tolist() == [1.0, 2.0, 3.0]
+        assert row.owner == writer.info.id
+        assert (store.applied_to(writer.info.id), store.applied_to(other.info.id)) == (64, 64)
+        assert store.info().points == 4
+        touched = [set(feed.runs) for feed in store.changes_since(0).rows]
+        assert touched[-6:] == [{run, gone}, {run}, {run}, {run, gone}, {run, gone}, {run}]
 
     def test_bare_runs_are_found_by_id(self, store: Store, writer: Writer) -> None:
         """Those that there are, without what belongs to them."""
