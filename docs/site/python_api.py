@@ -18,6 +18,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "Logging": ("lifecycle", "artifact_calls", "decorating", "hooks", "seeding", "connection"),
     "Finding": ("tracker", "captured", "comparison", "looking", "plotting", "export", "table"),
     "Changing": ("corrections", "cleaning"),
+    "Upkeep": ("retention", "accounting"),
     "Models": ("registry",),
     "Pipelines and sweeps": ("pipelines.api", "pipelines.steps", "sweeps.api"),
     "Alerts": ("alerts",),

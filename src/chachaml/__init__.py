@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from chachaml import alerts as alerts
     from chachaml import chat as chat
     from chachaml import registry as registry
+    from chachaml import retention as retention
+    from chachaml.accounting import usage
     from chachaml.alerts import (
         alert,
     )
@@ -153,6 +155,7 @@ if TYPE_CHECKING:
 __version__ = "0.7.0"
 
 _HOMES = {
+    "chachaml.accounting": ("usage",),
     "chachaml.alerts": ("alert",),
     "chachaml.sweeps.api": (
         "Pruned",
@@ -278,6 +281,7 @@ _MODULES = {
     "chat": "chachaml.chat",
     "errors": "chachaml.core.errors",
     "registry": "chachaml.registry",
+    "retention": "chachaml.retention",
 }
 """Public names that are modules."""
 
@@ -374,6 +378,7 @@ __all__ = [
     "sync",
     "tracked",
     "undo",
+    "usage",
     "watch_tensorboard",
 ]
 

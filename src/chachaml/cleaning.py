@@ -21,7 +21,17 @@ from chachaml.lookup import AnyRun, id_of, resolve
 from chachaml.results import CleanUp, Run, Skipped
 from chachaml.store.protocol import Store
 
-__all__ = ["apply_in_lots", "archive_runs", "delete_archived", "delete_runs", "restore_runs", "select"]
+__all__ = [
+    "apply_in_lots",
+    "archive_runs",
+    "delete",
+    "delete_archived",
+    "delete_runs",
+    "every",
+    "hide",
+    "restore_runs",
+    "select",
+]
 
 SomeRuns = AnyRun | Iterable[AnyRun]
 
@@ -57,7 +67,7 @@ def archive_runs(
     where = connection()
     store = where.ready(at_once=True)
     found = select(store, runs, filter, experiment, older_than_days, archived=False)
-    return _hide(where, store, found, "archived", dry_run)
+    return hide(where, store, found, "archived", dry_run)
 
 
 def restore_runs(
@@ -72,7 +82,7 @@ def restore_runs(
     where = connection()
     store = where.ready(at_once=True)
     found = select(store, runs, filter, experiment, older_than_days, archived=True)
-    return _hide(where, store, found, "restored", dry_run)
+    return hide(where, store, found, "restored", dry_run)
 
 
 def delete_runs(
@@ -105,7 +115,7 @@ def delete_runs(
     where = connection()
     store = where.ready(at_once=True)
     found = select(store, runs, filter, experiment, older_than_days, archived=None)
-    return _delete(where, store, found, cascade, dry_run)
+    return delete(where, store, found, cascade, dry_run)
 
 
 def delete_archived(
@@ -120,8 +130,8 @@ def delete_archived(
     where = connection()
     store = where.ready(at_once=True)
     query = searching.query(store, filter, None, experiment=experiment, archived=True)
-    found = list(_older(_all(store, replace(query, archived=True)), older_than_days))
-    return _delete(where, store, found, cascade, dry_run)
+    found = list(_older(every(store, replace(query, archived=True)), older_than_days))
+    return delete(where, store, found, cascade, dry_run)
 
 
 def select(
@@ -143,7 +153,7 @@ def select(
         raise BadValue("which runs?", "give runs, or a condition: filter=, experiment= or older_than_days=")
     if runs is None:
         query = searching.query(store, filter, None, experiment=experiment, archived=archived)
-        return list(_older(_all(store, query), older_than_days))
+        return list(_older(every(store, query), older_than_days))
     if filter is not None or experiment is not None or older_than_days is not None:
         raise BadValue("give either runs or conditions, not both")
     several = [runs] if isinstance(runs, (str, Run, LiveRun)) else list(runs)
@@ -151,7 +161,8 @@ def select(
     return [row for row in rows.values() if archived is None or (row.archived is not None) is archived]
 
 
-def _all(store: Store, query: RunQuery) -> Iterator[RunRow]:
+def every(store: Store, query: RunQuery) -> Iterator[RunRow]:
+    """Yield all runs that a query finds, page by page."""
     query = replace(query, limit=1000)
     while True:
         page = store.find_runs(query)
@@ -168,19 +179,28 @@ def _older(rows: Iterable[RunRow], days: float | None) -> Iterator[RunRow]:
     return (row for row in rows if before is None or row.started < before)
 
 
-def _hide(
-    where: Connection, store: Store, found: list[RunRow], verb: Literal["archived", "restored"], dry_run: bool
+def hide(
+    where: Connection,
+    store: Store,
+    found: list[RunRow],
+    verb: Literal["archived", "restored"],
+    dry_run: bool,
+    by: str = "",
 ) -> CleanUp:
+    """Archive runs, or bring them back; whoever does so is the user unless `by` says otherwise."""
     going, skipped = _parted(found, lambda row: _running(row) if verb == "archived" else "")
     now, value = _now(), "yes" if verb == "archived" else None
     held = store.contents([row.id for row in going])
     if not dry_run:
-        edits = [RunEdited(row.id, now, current_user(), "archived", value) for row in going]
+        edits = [RunEdited(row.id, now, by or current_user(), "archived", value) for row in going]
         skipped += apply_in_lots(where, edits)
     return CleanUp.of(verb, [row.id for row in going], skipped, held, freed=0, dry_run=dry_run)
 
 
-def _delete(where: Connection, store: Store, found: list[RunRow], cascade: bool, dry_run: bool) -> CleanUp:
+def delete(
+    where: Connection, store: Store, found: list[RunRow], cascade: bool, dry_run: bool, by: str = ""
+) -> CleanUp:
+    """Delete runs with all that belongs to them; whoever does so is the user unless `by` says otherwise."""
     descendants = _descendants(store, found)
     if cascade:
         found = [*found, *(row for rows in descendants.values() for row in rows)]
@@ -194,7 +214,7 @@ def _delete(where: Connection, store: Store, found: list[RunRow], cascade: bool,
         freed = sum(size for digest, (size, _) in blobs.items() if digest not in staying)
     else:
         now = _now()
-        skipped += apply_in_lots(where, [RunDeleted(run, now, current_user()) for run in ids])
+        skipped += apply_in_lots(where, [RunDeleted(run, now, by or current_user()) for run in ids])
         freed = _release(where, store, ids, blobs)
     return CleanUp.of("deleted", ids, skipped, held, freed=freed, dry_run=dry_run)
 
@@ -223,7 +243,7 @@ def _descendants(store: Store, rows: list[RunRow]) -> dict[str, list[RunRow]]:
     while parents:
         some, parents = parents[:_AT_ONCE], parents[_AT_ONCE:]
         of_them = In(Field("attribute", "parent"), tuple(some))
-        for child in _all(store, RunQuery(filter=of_them, archived=None)):
+        for child in every(store, RunQuery(filter=of_them, archived=None)):
             found.setdefault(child.parent or "", []).append(child)
             if child.id not in seen:
                 seen.add(child.id)

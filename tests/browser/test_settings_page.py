@@ -10,7 +10,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from chachaml.core.access import digest_of
-from chachaml.core.changes import AccountSet, Batch, TokenIssued
+from chachaml.core.changes import (
+    AccountSet,
+    Batch,
+    PointsLogged,
+    RetentionRule,
+    RetentionSet,
+    RunStarted,
+    TokenIssued,
+)
 from chachaml.core.ids import new_id
 from tests.browser.looks import EVIL, faults, fits
 from tests.served import SESSION, Served, served
@@ -29,6 +37,24 @@ def test_density_and_theme_are_kept(page: Page) -> None:
     expect(page.get_by_label("roomy")).to_be_checked()
     expect(page.locator("#store")).to_contain_text("sqlite")
     expect(page.get_by_role("heading", name="People")).to_have_count(0)
+    assert not faults(page)
+    assert fits(page)
+
+
+def test_it_says_who_uses_how_much_and_which_runs_go(page: Page, server: Served) -> None:
+    page.goto("/settings")
+    expect(page.locator("#retention")).to_contain_text("ml.retention.set_rule(")
+    rule = RetentionRule(EVIL, "status = failed", 90.0, 30.0, 5, EVIL)
+    started = RunStarted(new_id(), 1, EVIL, "a run", EVIL)
+    points = PointsLogged(started.run, "loss", bytes(16), bytes(16), bytes(16))
+    server.service.store.apply(Batch((RetentionSet(1, EVIL, "old", rule), started, points), command=new_id()))
+    page.goto("/settings")
+    rules = page.get_by_role("table", name="Rules of retention")
+    expect(rules.get_by_role("row", name="old")).to_contain_text("90 days")
+    for what in ("user", "experiment"):
+        used = page.get_by_role("table", name=f"Usage by {what}")
+        expect(used.get_by_role("row", name=EVIL)).to_contain_text("2")
+        expect(used.get_by_role("row", name="all")).to_be_visible()
     assert not faults(page)
     assert fits(page)
 

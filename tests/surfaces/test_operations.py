@@ -37,6 +37,7 @@ ml.pipeline.run("chain", [("load", lambda: [1]), ("fit", lambda ctx: ctx.prev_re
 ml.add_tag(ml.runs(experiment="iris")[0].id, "seen", "yes")
 ml.archive_runs(ml.runs(experiment="iris")[1].id)
 OPERATIONS["save_view"](name="mine", state="?q=status = failed")
+ml.retention.set_rule("all", archive_after_days=0)
 """
 
 Case = tuple[str, dict[str, Any], list[str]]
@@ -111,6 +112,28 @@ CASES: list[Case] = [
     ("switch_alert", {"name": "odd", "state": "off"}, ["alerts", "switch", "odd", "off"]),
     ("mute_alert", {"name": "odd", "minutes": 0}, ["alerts", "mute", "odd", "--minutes", "0"]),
     ("delete_alert", {"name": "odd"}, ["alerts", "delete", "odd"]),
+    ("get_usage", {}, ["usage"]),
+    ("list_retention_rules", {}, ["retention"]),
+    (
+        "set_retention_rule",
+        {"name": "best", "experiment": "iris", "delete_after_days": 0.5, "keep_best": 2, "metric": "loss"},
+        [
+            "retention",
+            "set",
+            "best",
+            "-e",
+            "iris",
+            "--delete-after",
+            "0.5",
+            "--keep-best",
+            "2",
+            "--metric",
+            "loss",
+        ],
+    ),
+    ("preview_retention", {"limit": 2}, ["retention", "preview", "-n", "2"]),
+    ("apply_retention", {}, ["retention", "apply", "--yes"]),
+    ("delete_retention_rule", {"name": "all"}, ["retention", "delete", "all"]),
     ("list_pipelines", {"limit": 5}, ["pipelines", "-n", "5"]),
     ("get_pipeline", {"pipeline_id": "PIPE"}, ["pipelines", "show", "PIPE"]),
     ("list_models", {}, ["models"]),
@@ -278,4 +301,7 @@ def test_effects_say_what_an_operation_may_do(ids: dict[str, str]) -> None:
             OPERATIONS[name].run(with_ids(ids, arguments))
     assert (ml.sql("SELECT * FROM runs").to_dicts(), ml.history()) == before
     destructive = [one.name for one in OPERATIONS.values() if one.effect == "destructive"]
-    assert destructive == ["delete_runs", "delete_model_version", "delete_model", "delete_alert"]
+    assert destructive == [
+        "delete_runs", "delete_model_version", "delete_model", "delete_alert", "set_retention_rule",
+        "delete_retention_rule", "apply_retention",
+    ]  # fmt: skip

@@ -27,6 +27,7 @@ from chachaml.core.kinds import (
     StepStatus,
 )
 from chachaml.core.records import RecordKept
+from chachaml.core.upkeep import LeaseTaken, RetentionDeleted, RetentionRule, RetentionSet, UpkeepChange
 from chachaml.core.views import ViewChange, ViewDeleted, ViewSaved
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "ExperimentDescribed",
     "Fact",
     "JournalInfo",
+    "LeaseTaken",
     "ModelDeleted",
     "ModelDescribed",
     "OwnerLost",
@@ -69,6 +71,9 @@ __all__ = [
     "Receipt",
     "RecordKept",
     "RegistryChange",
+    "RetentionDeleted",
+    "RetentionRule",
+    "RetentionSet",
     "Role",
     "RowsCopied",
     "RunCopied",
@@ -89,6 +94,7 @@ __all__ = [
     "TokenIssued",
     "TokenRevoked",
     "TokenUsed",
+    "UpkeepChange",
     "VersionRegistered",
     "ViewChange",
     "ViewDeleted",
@@ -523,6 +529,9 @@ Change = (
     | ViewSaved
     | ViewDeleted
     | RecordKept
+    | RetentionSet
+    | RetentionDeleted
+    | LeaseTaken
     | RunCopied
     | SeriesCopied
     | RowsCopied

@@ -82,6 +82,7 @@ SETTINGS = {
         Setting("chat_tokens", "number", "200000", "tokens for one answer, in and out together", (), False),
         Setting("chat_seconds", "number", "180", "seconds for one answer", (), False),
         Setting("chat_share", "flag", "off", "let a team's members use the server's keys", (), False),
+        Setting("retention_every", "number", "3600", "seconds between a server's looks at old runs; 0: no"),
         Setting("signing_key", "text", "", "key that signs pickles, shared by a team", (), False, True),
     )
 }

@@ -20,6 +20,7 @@ from chachaml.core.kinds import (
     Stage,
     StepStatus,
 )
+from chachaml.core.upkeep import RetentionRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,7 @@ __all__ = [
     "MoveRow",
     "Page",
     "RecordRow",
+    "RetentionRow",
     "RunQuery",
     "RunRow",
     "Series",
@@ -55,6 +57,7 @@ __all__ = [
     "StoreInfo",
     "Summary",
     "TokenRow",
+    "UsageRow",
     "VersionRow",
     "ViewRow",
     "WholeRun",
@@ -238,6 +241,31 @@ class RecordRow(msgspec.Struct, frozen=True):
     experiment: str
     value: str
     time: int
+
+
+class RetentionRow(msgspec.Struct, frozen=True):
+    """A rule of retention, and who set it when."""
+
+    name: str
+    rule: RetentionRule
+    by: str
+    set: int
+
+
+class UsageRow(msgspec.Struct, frozen=True):
+    """How much the runs of one user in one experiment take. Bytes are as they are kept, but for indexes.
+
+    ``artifact_bytes`` count each artifact of each run; equal ones are kept once.
+    """
+
+    experiment: str
+    created_by: str
+    runs: int = 0
+    points: int = 0
+    point_bytes: int = 0
+    artifacts: int = 0
+    artifact_bytes: int = 0
+    console_bytes: int = 0
 
 
 class Contents(msgspec.Struct, frozen=True):

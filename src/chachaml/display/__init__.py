@@ -20,6 +20,7 @@ from chachaml.display.svg import chart_svg, sparkline_svg
 from chachaml.display.sweeps import sweep_text
 from chachaml.display.tables import table_html, table_text
 from chachaml.display.text import artifact_text, dataset_text, run_text, runs_text
+from chachaml.display.upkeep import retention_text, rule_text, usage_text
 from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe, size
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
     "pipeline_text",
     "plain",
     "plot_text",
+    "retention_text",
+    "rule_text",
     "run_html",
     "run_text",
     "runs_html",
@@ -59,5 +62,6 @@ __all__ = [
     "sweep_text",
     "table_html",
     "table_text",
+    "usage_text",
     "version_text",
 ]

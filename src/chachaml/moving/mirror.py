@@ -15,6 +15,7 @@ from chachaml.core.changes import (
     PackagesSeen,
     PointsLogged,
     RecordKept,
+    RetentionSet,
     RowsCopied,
     RunCopied,
     SeriesCopied,
@@ -155,6 +156,9 @@ class Mirror:
         self._history()
         self._models()
         self._records()
+        here = {row.name for row in self._target.retention()}
+        new = [row for row in self._source.retention() if row.name not in here]
+        self._apply(*(RetentionSet(row.set, row.by, row.name, row.rule) for row in new))
         try:
             access = self._source.access()
             self._copy(accounts=access.accounts)

@@ -18,6 +18,7 @@ from chachaml.ops import (
     runs,
     store,
     tables,
+    upkeep,
     views,
 )
 from chachaml.ops.operation import Effect, Operation, operation
@@ -37,6 +38,7 @@ OPERATIONS: dict[str, Operation[..., Any]] = {
         models,
         pipelines,
         alerts,
+        upkeep,
         views,
     )
     for one in vars(module).values()

@@ -14,6 +14,7 @@ from chachaml.core.changes import (
     AlertChange,
     AlertRaised,
     ArtifactLogged,
+    Audited,
     Batch,
     Change,
     Conflicted,
@@ -37,8 +38,8 @@ from chachaml.core.changes import (
     StepLogged,
     TagsRemoved,
     TagsSet,
+    UpkeepChange,
     ViewChange,
-    ViewSaved,
     time_of,
 )
 from chachaml.core.errors import BadValue, NotFound
@@ -64,7 +65,6 @@ from chachaml.core.model import (
     StoreInfo,
     Values,
     VersionRow,
-    ViewRow,
 )
 from chachaml.core.query.expressions import Field
 from chachaml.core.rules import (
@@ -77,6 +77,7 @@ from chachaml.core.rules import (
     may_undo,
     stub,
 )
+from chachaml.core.upkeep import told
 from chachaml.store.by_hand import as_series, in_order, points_of, sample
 from chachaml.store.cursors import page_end, parse_page_end
 from chachaml.store.memory_access import MemoryAccess
@@ -99,12 +100,13 @@ from chachaml.store.memory_runs import (
     whole,
 )
 from chachaml.store.memory_tables import columns_of, facets_of, values_of
+from chachaml.store.memory_upkeep import MemoryUpkeep
 from chachaml.store.protocol import Feed, FeedRow
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryCopies):
+class MemoryStore(MemoryCopies, MemoryUpkeep):
     """Keeps runs in plain lists and dicts; see `chachaml.store.protocol` for what it promises.
 
     Attributes:
@@ -112,6 +114,7 @@ class MemoryStore(MemoryCopies):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.id = new_id()
         self._lock = threading.Lock()
         self._runs: dict[str, MemoryRun] = {}
@@ -126,7 +129,6 @@ class MemoryStore(MemoryCopies):
         self._registry = MemoryRegistry()
         self._alarms = MemoryAlarms()
         self._access = MemoryAccess()
-        self._views: dict[tuple[str, str], ViewRow] = {}
         self._kept = {}
 
     # writing ------------------------------------------------------------------------------------
@@ -179,14 +181,16 @@ class MemoryStore(MemoryCopies):
             case RegistryChange():
                 return [], self._register(change)
             case ViewChange():
-                self._views.pop((change.experiment, change.name), None)
-                if isinstance(change, ViewSaved):
-                    row = ViewRow(change.name, change.experiment, change.state, change.by, change.time)
-                    self._views[(change.experiment, change.name)] = row
+                self._change_view(change)
                 return [], []
             case RecordKept():
                 self._keep_record(change)
                 return [], []
+            case UpkeepChange():
+                why = self._keep_up(change)
+                if not why and (noted := told(change)):
+                    self._access.apply(Audited(*noted))
+                return [], [Conflicted("", why)] if why else []
             case AccessChange():
                 why = self._access.apply(change)
                 return [], [Conflicted("", why)] if why else []
@@ -529,11 +533,6 @@ class MemoryStore(MemoryCopies):
         """Return events with a delivery that is to be tried, those that wait longest first."""
         with self._lock:
             return self._alarms.due_events(now, limit)
-
-    def views(self) -> list[ViewRow]:
-        """Return all saved views, by experiment, then by name."""
-        with self._lock:
-            return sorted(self._views.values(), key=lambda row: (row.experiment, row.name))
 
     def access(self) -> Access:
         """Return who may use a server of this store, and their tokens."""

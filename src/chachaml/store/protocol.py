@@ -45,11 +45,13 @@ from chachaml.core.model import (
     MoveRow,
     Page,
     RecordRow,
+    RetentionRow,
     RunQuery,
     RunRow,
     Series,
     StepRow,
     StoreInfo,
+    UsageRow,
     Values,
     VersionRow,
     ViewRow,
@@ -254,6 +256,14 @@ class Store(Protocol):
 
     def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
         """Return what adapters keep, by kind and key: all, or of a kind, or what has one of some keys."""
+        ...
+
+    def retention(self) -> list[RetentionRow]:
+        """Return all rules of retention, by name."""
+        ...
+
+    def usage(self) -> list[UsageRow]:
+        """Return how much is kept, by experiment, then by user; how many bytes is up to the backend."""
         ...
 
     def access(self) -> Access:

@@ -22,10 +22,12 @@ from chachaml.core.model import (
     MoveRow,
     Page,
     RecordRow,
+    RetentionRow,
     RunQuery,
     RunRow,
     Series,
     StepRow,
+    UsageRow,
     Values,
     VersionRow,
     ViewRow,
@@ -330,6 +332,20 @@ class RelationalStore:
 
         with self._database.reading() as db:
             return records.records(db, kind, keys)
+
+    def retention(self) -> list[RetentionRow]:
+        """Return all rules of retention, by name."""
+        from chachaml.store import upkeep
+
+        with self._database.reading() as db:
+            return upkeep.retention(db)
+
+    def usage(self) -> list[UsageRow]:
+        """Return how much is kept, by experiment, then by user."""
+        from chachaml.store import upkeep
+
+        with self._database.reading() as db:
+            return upkeep.usage(db)
 
     def access(self) -> Access:
         """Return who may use a server of this store, and their tokens."""

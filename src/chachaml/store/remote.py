@@ -25,11 +25,13 @@ from chachaml.core.model import (
     MoveRow,
     Page,
     RecordRow,
+    RetentionRow,
     RunQuery,
     RunRow,
     Series,
     StepRow,
     StoreInfo,
+    UsageRow,
     Values,
     VersionRow,
     ViewRow,
@@ -247,6 +249,14 @@ class RemoteStore:
     def records(self, kind: str = "", keys: Sequence[str] | None = None) -> list[RecordRow]:
         """Return what adapters keep, by kind and key: all, or of a kind, or what has one of some keys."""
         return cast("list[RecordRow]", self._call("records", kind, keys))
+
+    def retention(self) -> list[RetentionRow]:
+        """Return all rules of retention, by name."""
+        return cast("list[RetentionRow]", self._call("retention"))
+
+    def usage(self) -> list[UsageRow]:
+        """Return how much is kept, by experiment, then by user."""
+        return cast("list[UsageRow]", self._call("usage"))
 
     def access(self) -> Access:
         """Return who may use the server, and their tokens; for admins alone."""

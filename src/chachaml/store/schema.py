@@ -458,6 +458,21 @@ CREATE TABLE records (                   -- what adapters to other tools keep
 ) STRICT, WITHOUT ROWID;
 """
 
+_UPKEEP = """
+CREATE TABLE retention (                 -- rules for old runs
+    name   TEXT PRIMARY KEY,
+    rule   TEXT NOT NULL,                -- JSON object
+    by     TEXT NOT NULL,
+    set_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leases (                    -- what one of several processes does for all
+    name   TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -470,6 +485,7 @@ MIGRATIONS = (
     Migration("accounts, tokens and the audit log", lambda db: db.execute(_ACCESS)),
     Migration("saved views", lambda db: db.execute(_VIEWS)),
     Migration("records of adapters", lambda db: db.execute(_RECORDS)),
+    Migration("rules of retention", lambda db: db.execute(_UPKEEP)),
 )
 
 

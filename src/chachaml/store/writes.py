@@ -38,6 +38,7 @@ from chachaml.core.changes import (
     StepLogged,
     TagsRemoved,
     TagsSet,
+    UpkeepChange,
     ViewChange,
     time_of,
 )
@@ -52,7 +53,7 @@ from chachaml.core.rules import (
     merge_param,
     stub,
 )
-from chachaml.store import access, alarms, captured, copies, corrections, records, registered, views
+from chachaml.store import access, alarms, captured, copies, corrections, records, registered, upkeep, views
 from chachaml.store.artifacts import add_dataset, set_artifact
 from chachaml.store.engine import Db
 from chachaml.store.rows import (
@@ -85,6 +86,7 @@ _OF_NO_RUN = (
     AccessChange,
     RecordKept,
     RowsCopied,
+    UpkeepChange,
     ViewChange,
 )
 
@@ -219,6 +221,9 @@ class Writes:
                     views.apply(self._db, change)
                 case RecordKept():
                     records.apply(self._db, change)
+                case UpkeepChange():
+                    if why := upkeep.apply(self._db, change):
+                        self._conflicts.append(Conflicted("", why))
                 case RowsCopied():
                     self.save()
                     self._conflicts += copies.copy(self._db, change)

@@ -34,6 +34,8 @@ SPELLINGS = {
     "created_by": ("--by",),
     "order_by": ("--order",),
     "older_than_days": ("--older-than",),
+    "archive_after_days": ("--archive-after",),
+    "delete_after_days": ("--delete-after",),
 }
 """Options that are not simply called as the argument is."""
 
@@ -43,6 +45,8 @@ METAVARS = {
     "pipeline_id": "ID",
     "created_by": "USER",
     "older_than_days": "DAYS",
+    "archive_after_days": "DAYS",
+    "delete_after_days": "DAYS",
     "order_by": "FIELDS",
     "parent": "ID",
     "model_name": "MODEL",

@@ -27,6 +27,7 @@ from chachaml.testing.material import ODD_FLOATS, ODD_TEXTS, ODD_VALUES, Writer,
 from chachaml.testing.reads import FeedContract, QueryContract, SeriesContract
 from chachaml.testing.registry import RegistryContract
 from chachaml.testing.steps import StepContract
+from chachaml.testing.upkeep import UpkeepContract
 from chachaml.testing.writes import BatchContract, RunContract
 
 __all__ = ["ODD_FLOATS", "ODD_TEXTS", "ODD_VALUES", "StoreContract", "Writer", "ended", "points", "started"]
@@ -42,6 +43,7 @@ class StoreContract(
     StepContract,
     AlarmContract,
     AccessContract,
+    UpkeepContract,
     QueryContract,
     SeriesContract,
     FeedContract,

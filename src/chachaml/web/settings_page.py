@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 import chachaml
+from chachaml import retention
 from chachaml.core.model import Access, AuditRow, StoreInfo, TokenRow
 from chachaml.core.settings import current_user
 from chachaml.results import to_datetime
@@ -72,6 +73,8 @@ def _page(request: Request) -> Response:
         owner=actor.token == "session",  # noqa: S105 - what kind of token, not one
         people=_people(request) if manages else None,
         held=_store(request),
+        rules=[retention.Rule.from_row(row) for row in request.store.retention()],
+        days=_days,
         version=chachaml.__version__,
         now=time.time_ns() // 1000,
         when=_when,
@@ -88,6 +91,10 @@ def _named(rank: int) -> str:
 
 def _when(microseconds: int | None) -> Any:
     return None if microseconds is None else to_datetime(microseconds)
+
+
+def _days(days: float | None) -> str:
+    return "" if days is None else "1 day" if days == 1 else f"{days:g} days"
 
 
 def _people(request: Request) -> People:

@@ -133,6 +133,8 @@ SHOWN = {
     "events": "/api/alert-history",
     "access": "/api/accounts",
     "audit": "/api/audit",
+    "retention": "/api/retention",
+    "usage": "/api/usage",
     "changes_since": "/api/events",
 }
 INSIDE = {

@@ -35,6 +35,7 @@ from chachaml.core.changes import (
     RunStarted,
     SeriesCopied,
     StageMoved,
+    UpkeepChange,
     VersionRegistered,
     ViewChange,
 )
@@ -141,7 +142,7 @@ class Guarded:
                 return _Need(_WRITER, change.experiment or None)
             case RunStarted():
                 return _Need(_WRITER, homes.get(change.run, change.experiment))
-            case AccessChange() | AlertChange() | ModelDeleted() | RowsCopied():
+            case AccessChange() | AlertChange() | UpkeepChange() | ModelDeleted() | RowsCopied():
                 return _Need(_ADMIN, None)
             case VersionRegistered():
                 return _Need(_WRITER, homes.get(change.run))

@@ -20,12 +20,18 @@ __all__ = ["PLACES", "Place", "description", "needs", "routes"]
 
 _NEEDS: dict[str, Permission] = {"read": "read", "write": "write", "destructive": "destroy"}
 
-_SLOW = ("query_sql", "export_runs", "check_alerts", "try_alert", "delete_runs", "read_artifact")
+_SLOW = (
+    "query_sql", "export_runs", "check_alerts", "try_alert", "delete_runs", "read_artifact", "get_usage",
+    "preview_retention", "apply_retention",
+)  # fmt: skip
 
 _MOST_ROWS, _MOST_POINTS, _MOST_RUNS = 10_000, 100_000, 1_000
 
-_SECRET = ("set_alert", "switch_alert", "mute_alert", "delete_alert", "check_alerts", "try_alert")
-"""Operations that take secrets, or send something to somebody."""
+_MANAGED = (
+    "set_alert", "switch_alert", "mute_alert", "delete_alert", "check_alerts", "try_alert",
+    "set_retention_rule", "delete_retention_rule",
+)  # fmt: skip
+"""Operations that take secrets, send something to somebody, or decide what a server does by itself."""
 
 
 class Place(NamedTuple):
@@ -114,6 +120,13 @@ PLACES = (
     Place("POST", "/api/alerts/{name}/switch", "switch_alert"),
     Place("POST", "/api/alerts/{name}/mute", "mute_alert"),
     Place("DELETE", "/api/alerts/{name}", "delete_alert"),
+    # upkeep
+    Place("GET", "/api/usage", "get_usage"),
+    Place("GET", "/api/retention", "list_retention_rules"),
+    Place("POST", "/api/retention", "set_retention_rule"),
+    Place("GET", "/api/retention/preview", "preview_retention"),
+    Place("POST", "/api/retention/apply", "apply_retention"),
+    Place("DELETE", "/api/retention/{name}", "delete_retention_rule"),
 )
 """Every operation has one place."""
 
@@ -134,7 +147,7 @@ def routes() -> list[Route]:
 
 def needs(operation: Operation[..., Any]) -> Permission:
     """Return what it takes to use an operation."""
-    return "manage" if operation.name in _SECRET else _NEEDS[operation.effect]
+    return "manage" if operation.name in _MANAGED else _NEEDS[operation.effect]
 
 
 async def _run(place: Place, operation: Operation[..., Any], request: Request) -> Response:

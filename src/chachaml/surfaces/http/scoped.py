@@ -21,11 +21,13 @@ from chachaml.core.model import (
     MoveRow,
     Page,
     RecordRow,
+    RetentionRow,
     RunQuery,
     RunRow,
     Series,
     StepRow,
     StoreInfo,
+    UsageRow,
     Values,
     VersionRow,
     ViewRow,
@@ -200,6 +202,14 @@ class Scoped(Guarded):
         """Return what adapters keep of the actor's experiments, and of all."""
         rows = self._store.records(kind, keys)
         return [row for row in rows if row.experiment in ("", *self._actor.grants)]
+
+    def retention(self) -> list[RetentionRow]:
+        """Return the rules of the actor's experiments."""
+        return [row for row in self._store.retention() if row.rule.experiment in self._actor.grants]
+
+    def usage(self) -> list[UsageRow]:
+        """Return how much is kept of the actor's experiments."""
+        return [row for row in self._store.usage() if row.experiment in self._actor.grants]
 
     def events(self, alert: str | None = None, run: str | None = None, limit: int = 100) -> list[EventRow]:
         """Return what was told of runs that the actor may see."""

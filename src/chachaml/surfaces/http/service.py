@@ -15,6 +15,7 @@ from anyio import CapacityLimiter
 from starlette.datastructures import Headers
 
 from chachaml.connection import Connection
+from chachaml.core import configuration
 from chachaml.core.access import digest_of
 from chachaml.core.changes import Batch, Change, Receipt
 from chachaml.core.errors import ChachamlError, NotSignedIn
@@ -36,6 +37,7 @@ from chachaml.surfaces.http.vitals import Vitals
 if TYPE_CHECKING:
     from chachaml.alerting.watching import Watcher
     from chachaml.artifacts.blobs import LocalBlobs
+    from chachaml.retaining import Sweeper
     from chachaml.surfaces.mcp.http import Mounted
 
 __all__ = ["Options", "Service"]
@@ -135,6 +137,8 @@ class Service:
         self._noted: set[str] = set()
         self._began = time.monotonic()
         self._watcher: Watcher | None = None
+        self._sweeper: Sweeper | None = None
+        self._sweep_every = configuration.number("retention_every")
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="chachaml-keeper", daemon=True)
         if options.keep:
@@ -230,7 +234,7 @@ class Service:
         return (actor.name, digest) in self._sent
 
     def _keep(self) -> None:
-        """Bring in what processes on this machine leave, look after alerts, and miss who is gone."""
+        """Bring in what processes on this machine leave, look after alerts and old runs, miss who is gone."""
         alerts = reaped = time.monotonic()
         while not self._stopping.wait(_FLUSH_EVERY):
             try:
@@ -239,6 +243,7 @@ class Service:
                 if now - alerts >= _ALERTS_EVERY:
                     alerts = now
                     self._look_at_alerts()
+                    self._look_at_retention()
                 if now - reaped >= _REAP_EVERY:
                     reaped = now
                     self.reap()
@@ -256,6 +261,13 @@ class Service:
         if self._watcher is not None and noted:
             self._watcher.note(noted)
 
+    def _look_at_retention(self) -> None:
+        """Have old runs looked at from time to time, once there are rules for them."""
+        if self._sweeper is None and self._sweep_every and self.store.retention():
+            from chachaml.retaining import Sweeper
+
+            self._sweeper = Sweeper(self.where, self.store, self._sweep_every)
+
     def reap(self, gone_after: float = GONE_AFTER) -> None:
         """Let runs crash of whose process, on another machine, nothing was heard for long."""
         if isinstance(self.store, Beating):
@@ -268,6 +280,8 @@ class Service:
             self.agents.stop_soon()
         if self._keeper.ident is not None:
             self._keeper.join(10)
+        if self._sweeper is not None:
+            self._sweeper.close(10)
         self.committer.close()
         with suppress(ChachamlError):
             self.directory.keep_uses()

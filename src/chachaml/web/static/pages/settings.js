@@ -1,8 +1,9 @@
 // Settings: how this browser shows pages; and for admins of a team, accounts and tokens.
 
 import { setTheme } from "../frame.js";
-import { post, remove } from "../lib/api.js";
+import { get, post, remove, url } from "../lib/api.js";
 import { fill, h, icon, the } from "../lib/dom.js";
+import { count, size } from "../lib/format.js";
 import { refresh } from "../lib/refresh.js";
 import { complain, confirm, dialog, toast } from "../lib/told.js";
 
@@ -113,9 +114,35 @@ const ACTS = {
   revoke: ({ id = "", name = "" }) => revoke(id, name),
 };
 
+const MOST_USERS = 20;
+
+/** @param {string} title @param {any[]} used @param {any} total */
+function usedTable(title, used, total) {
+  const head = [title, "Runs", "Points", "Size", "Artifacts", "Size", "Printed", "Together"];
+  const row = (/** @type {any} */ one, /** @type {string} */ name) => h("tr", {}, h("td.name.cut", { title: name }, name), [
+    count(one.runs), count(one.points), size(one.point_bytes), count(one.artifacts), size(one.artifact_bytes), size(one.console_bytes), size(one.bytes),
+  ].map((text) => h("td.num", {}, text)));
+  const shown = used.slice(0, MOST_USERS);
+  const rest = used.length - shown.length;
+  return h("div.scroll", { tabindex: 0, role: "group", "aria-label": `Usage by ${title.toLowerCase()}` }, h("table.grid", { "aria-label": `Usage by ${title.toLowerCase()}` },
+    h("thead", {}, h("tr", {}, head.map((text, place) => h(place ? "th.num" : "th", { scope: "col" }, text)))),
+    h("tbody", {}, shown.map((one) => row(one, one.name || "nobody"))),
+    rest ? h("tbody", {}, h("tr", {}, h("td.muted", { colspan: head.length }, `and ${count(rest)} more`))) : null,
+    h("tfoot", {}, row(total, "all"))));
+}
+
+async function showUsage() {
+  try {
+    const usage = await get("/api/usage");
+    fill(the("#used"), usedTable("User", usage.users, usage.total), usedTable("Experiment", usage.experiments, usage.total));
+    fill(the("#counting"), "Points as the store packs them; artifacts wherever they were logged, though equal ones are kept once. As JSON: ", h("a", { href: url("/api/usage") }, "usage"), ".");
+  } catch (error) { complain(error); }
+}
+
 document.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("[data-act]");
   if (button instanceof HTMLElement) ACTS[button.dataset.act ?? ""]?.(button.dataset);
 });
+showUsage();
 choice("#themes", root.theme ?? "", setTheme);
 choice("#densities", root.density ?? "", setDensity);
