@@ -31,6 +31,7 @@ SUBJECTS = (
     "paints",
     "agents",
     "postgres",
+    "growth",
 )
 SERVERS = ("FastTrackML",)
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
