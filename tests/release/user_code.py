@@ -43,12 +43,17 @@ def careful(run_id: str) -> str:
         return error.message
 
 
+def objective(params: dict[str, float]) -> float:
+    """Be what a sweep tries."""
+    return (params["x"] - 3) ** 2
+
+
 def registered() -> int:
     """Use the registry, pipelines, sweeps and alerts."""
     version = ml.registry.register_model("typed", artifact="config", run=ml.last_run())
     ml.registry.promote("typed", version.version, "production")
     done = ml.pipeline.run("typed", [("one", lambda: 1)], params={"k": 1})
-    swept = ml.sweep(lambda params: float(params["x"]), {"x": [1, 2]}, method="grid")
+    swept = ml.sweep(objective, {"x": [1, 2]}, method="grid")
     ml.alerts.set_alert("typed", metric="loss", nan=True)
     return len(swept.trials) + len(done.results)
 
