@@ -29,6 +29,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "Calls": "python/index commands http mcp settings errors search-language",
         "On disk": "artifact-formats journal schema run-states",
     },
+    "reference/python": {
+        "": "logging finding changing models pipelines-and-sweeps alerts chat moving more classes integrations"
+    },
     "explanation": {"": "design durability performance scale security comparison first-five results"},
     "contributing": {"": "layout extending releasing"},
 }
@@ -47,9 +50,6 @@ def add(folder: Path) -> None:
     """Write the lists into a staged site, and the pages of sections that have none."""
     for section, groups in GROUPS.items():
         _append(folder / section / "index.md", INTROS.get(section, ""), _grouped(folder / section, groups))
-    _append(
-        folder / "reference/python/index.md", "", _toctree("", _others(folder / "reference/python", set()))
-    )
     for section in LISTED:
         _append(folder / section / "index.md", "", _listed(folder / section))
     top = [page for page in TOP if (folder / f"{page}.md").exists()]
