@@ -44,7 +44,7 @@ docs: $(READY)  ## the documentation as a site, in build/site; warnings are erro
 
 coverage: $(READY) $(TSC) strace chromium  ## how many lines the tests reach, other processes' included; nothing is left out
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -p no:cacheprovider -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -p no:cacheprovider -n 2 --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
