@@ -127,6 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     wheel = built()
     found = pythons()
     with tempfile.TemporaryDirectory(prefix="chachaml-release-") as name:
+        Path(name).chmod(0o755)  # Postgres, which tests start as another user, has to get at its libraries
         for version, python in found.items():
             folder = Path(name, version)
             folder.mkdir()
