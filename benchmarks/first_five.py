@@ -138,12 +138,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("tools", nargs="*", default=list(TOOLS), help="which tools")
     parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
     options = parser.parse_args(arguments)
-    rows = []
+    rows, began = [], os.getloadavg()[0]
     for tool in options.tools:
         print(f"measuring {tool} ...", file=sys.stderr)
         rows.append([tool, *measured(tool)])
     head = ["tool", "commands", "install, s", "script, s", "page, s", "in all, s", "MB", "packages"]
-    where = "\n".join(f"- {line}" for line in machine(Path(tempfile.gettempdir())))
+    busy = f"load average {began:.0f} when it began, {os.getloadavg()[0]:.0f} when it ended"
+    where = "\n".join(f"- {line}" for line in [*machine(Path(tempfile.gettempdir())), busy])
     table = Table(head, rows).markdown()
     text = HEAD.format(date=f"{datetime.now(UTC):%Y-%m-%d}", points=POINTS, where=where, table=table)
     options.output.write_text(text)
