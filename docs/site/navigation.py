@@ -23,7 +23,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "Language models": "agents chat",
         "Teams and servers": "team access http postgres object-storage docker kubernetes running threats",
         "Keep in order": "clean-up retention moving importing durability",
-        "With other tools": "integrations mlflow wandb tensorboard",
+        "With other tools": "integrations mlflow wandb tensorboard integrations/pytorch integrations/lightning"
+        " integrations/huggingface integrations/keras integrations/fastai integrations/ultralytics integrations/catboost"
+        " integrations/statsmodels integrations/hydra integrations/sacred",
     },
     "reference": {
         "Calls": "python/index commands http mcp settings errors search-language",

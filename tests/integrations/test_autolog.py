@@ -174,7 +174,7 @@ def test_it_can_be_taken_back_whole() -> None:
         classes = [BaseEstimator, LogisticRegression, KMeans, GridSearchCV, type(make_pipeline(None))]
         return {(cls, name): vars(cls).get(name) for cls in classes for name in ("fit", "__init_subclass__")}
 
-    before = state()
+    before, finders = state(), list(sys.meta_path)
     assert "sklearn" in ml.autolog()
     assert state() != before
     assert "sklearn" not in ml.autolog(disable="sklearn")
@@ -187,6 +187,7 @@ def test_it_can_be_taken_back_whole() -> None:
     assert ml.count_runs() == 1
     assert ml.autolog(disable=True) == ()
     assert state() == before
+    assert sys.meta_path == finders
 
 
 def test_which_libraries_are_meant() -> None:

@@ -92,6 +92,16 @@ def test_autolog_of_an_estimator_of_xgboost_logs_rounds_too() -> None:
     assert found.metrics["training_score"] == model.score(X_TRAIN, Y_TRAIN)
 
 
+def test_autolog_of_an_estimator_of_lightgbm_logs_rounds_too() -> None:
+    ml.autolog()
+    model = lightgbm.LGBMClassifier(n_estimators=4, num_leaves=4, verbosity=-1, n_jobs=1)
+    model.fit(X_TRAIN, Y_TRAIN, eval_X=(X_TEST,), eval_y=(Y_TEST,))
+    (run,) = ml.runs()
+    found = ml.run(run.id)
+    assert (found.name, found.params["n_estimators"]) == ("LGBMClassifier", 4)
+    assert ml.metric(run.id, "valid_0/binary_logloss").steps.tolist() == [0, 1, 2, 3]
+
+
 def test_autolog_of_a_search_over_boosters_logs_no_rounds() -> None:
     ml.autolog()
     model = lightgbm.LGBMClassifier(n_estimators=3, num_leaves=4, verbosity=-1, n_jobs=1)

@@ -93,7 +93,9 @@ def _predict(model: Any, example: Any) -> Any:
 
 
 def _is_module(model: Any) -> bool:
-    torch = sys.modules.get("torch")
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if keras is not None and isinstance(model, keras.Model):
+        return False  # on PyTorch it is a module too, but Keras keeps it whole
     return torch is not None and isinstance(model, torch.nn.Module)
 
 

@@ -20,7 +20,15 @@ LIBRARIES = {
     "sklearn": ("sklearn.base", "sklearn_autolog"),
     "xgboost": ("xgboost", "xgboost"),
     "lightgbm": ("lightgbm", "lightgbm"),
+    "catboost": ("catboost", "catboost"),
     "optuna": ("optuna.study", "optuna"),
+    "keras": ("keras", "keras"),
+    "lightning": ("lightning.pytorch.trainer.trainer", "lightning"),
+    "pytorch_lightning": ("pytorch_lightning.trainer.trainer", "lightning"),
+    "transformers": ("transformers.trainer", "transformers"),
+    "fastai": ("fastai.learner", "fastai"),
+    "ultralytics": ("ultralytics.utils.callbacks", "ultralytics"),
+    "statsmodels": ("statsmodels.base.model", "statsmodels"),
 }
 """By library the module on whose import it is patched, and which one here patches it."""
 
@@ -106,6 +114,8 @@ class _Hooks:
                 if patches := self._patched.pop(name, None):
                     with guard(name):
                         patches.undo()
+            if not self._waiting and self in sys.meta_path:
+                sys.meta_path.remove(self)
 
     def _patch(self, name: str) -> None:
         with self._lock:
