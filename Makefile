@@ -6,7 +6,7 @@ READY   = $(VENV)/.ready
 TRAINS  = .venv-integrations
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance azure image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -76,6 +76,11 @@ mcp-conformance: $(READY)  ## the Model Context Protocol's own suite and Inspect
 
 image-test: $(READY)  ## build the image with docker, podman or buildah, and run the server from it
 	$(BIN)/python -m tests.deploy.image
+
+azure: $(READY)  ## artifacts in Microsoft's own emulator of Azure, from npm
+	npm install --silent --no-save --no-package-lock --prefix $(VENV)/azurite azurite@3.37.0
+	CHACHAML_AZURITE=$(VENV)/azurite/node_modules/.bin/azurite-blob \
+		$(BIN)/pytest -p no:cacheprovider -o python_files=azure.py tests/buckets/azure.py
 
 strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \

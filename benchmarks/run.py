@@ -32,6 +32,7 @@ SUBJECTS = (
     "agents",
     "postgres",
     "growth",
+    "buckets",
 )
 SERVERS = ("FastTrackML",)
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"

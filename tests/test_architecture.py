@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "artifacts": {"core"},
     "capture": {"core"},
     "journal": {"core", "store.protocol"},
-    "testing": {"core", "store.protocol"},
+    "testing": {"core", "store.protocol", "artifacts"},
     "display": {"core"},
     "shown": {"display"},
     "table": {"core", "display", "shown"},
@@ -59,6 +59,8 @@ HOMES = {
     "anthropic": ("chat",),
     "openai": ("chat",),
     "httpx2": ("chat",),
+    "obstore": ("artifacts",),
+    "boto3": ("artifacts",),
     "pytest": ("testing",),
 }
 

@@ -40,6 +40,7 @@ def test_the_page_shows_machine_targets_and_tables(tmp_path: Path) -> None:
         "many_runs",
         "searching",
         "artifacts",
+        "buckets",
         "models",
         "serving",
         "mlflow_api",

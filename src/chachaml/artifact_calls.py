@@ -118,7 +118,7 @@ def artifact_path(run: AnyRun, name: str | None = None) -> Path:
     from chachaml.artifacts import view
 
     meant, blobs = find_artifact(run, name), connection().blobs()
-    blobs.open(meant.kept.digest).close()
+    blobs.fetch(meant.kept.digest)
     try:
         return view.place(blobs, meant.run, meant.kept.name, meant.kept.digest)
     except OSError:  # read-only, or another artifact's name is this one's folder

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Change, OwnerLost, Receipt
@@ -23,6 +23,7 @@ from chachaml.core.errors import (
     StoreUnavailable,
 )
 from chachaml.core.ids import command_id
+from chachaml.delivering import Delivering
 from chachaml.journal.drainer import Drain, DrainThread
 from chachaml.journal.journal import HELD_LIMIT, Journal, NoJournal
 from chachaml.journal.reader import FolderSource
@@ -71,7 +72,9 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.artifacts = settings.artifacts_root(path)
-        """The folder of the artifacts."""
+        """The folder of the artifacts; with a bucket, of those that are on their way to it."""
+        self.bucket = settings.artifacts_bucket()
+        """The address of the bucket that artifacts are kept in, '' for the folder."""
         self.trouble: ChachamlError | None = None
         """The last reason why draining failed, until it succeeds again."""
         self._told: set[str] = set()
@@ -166,9 +169,14 @@ class Connection:
             self._drain_own()
         store = self.store(create=True)
         for root in self._roots():
-            recover(root, store, store.id, report, own=own, at_once=at_once)
+            recover(root, self._target(), store.id, report, own=own, at_once=at_once)
         self._reap(store, own)
         return report
+
+    def _target(self) -> Store:
+        """Return what journals are drained into; it is made if need be."""
+        store = self.store(create=True)
+        return cast("Store", Delivering(store, self.blobs())) if self.bucket else store
 
     def _reap(self, store: Store, own: str) -> None:
         """Let runs crash whose owner's journal is gone."""
@@ -188,10 +196,33 @@ class Connection:
         """Return where the bytes of artifacts are kept; nothing is made before it is needed."""
         with self._lock:
             if self._blobs is None or self._blobs.root != self.artifacts:
-                from chachaml.artifacts.blobs import LocalBlobs
-
-                self._blobs = LocalBlobs(self.artifacts)
+                self._blobs = self._make_blobs()
             return self._blobs
+
+    def _make_blobs(self) -> LocalBlobs:
+        if self.bucket:
+            from chachaml.artifacts.objects import ObjectBlobs
+            from chachaml.artifacts.opening import open_bucket
+
+            return ObjectBlobs(self.artifacts, open_bucket(self.bucket), lambda: self.store().id)
+        from chachaml.artifacts.blobs import LocalBlobs
+
+        return LocalBlobs(self.artifacts)
+
+    def keep_artifacts(self, where: str | os.PathLike[str]) -> None:
+        """Keep artifacts in this folder or bucket from now on.
+
+        Raises:
+            BadValue: No such address, or a server keeps them where its owner says.
+            MissingExtra: Buckets need obstore.
+        """
+        self.bucket = settings.bucket_of(str(where))
+        self.artifacts = (
+            settings.artifacts_root(self.path) if self.bucket else Path(where).expanduser().absolute()
+        )
+        self._blobs = None
+        if self.bucket:
+            self.blobs()  # what is wrong with its address is better told now
 
     def command(self, *changes: Change) -> Receipt:
         """Apply `changes` at once, after all that was logged before.
@@ -203,7 +234,7 @@ class Connection:
 
     def apply(self, batch: Batch) -> Receipt:
         """Apply a stretch of this process's journal; the store is made if need be."""
-        receipt = self.store(create=True).apply(batch)
+        receipt = self._target().apply(batch)
         self._drained.update(dict.fromkeys(run for one in batch.changes if (run := getattr(one, "run", ""))))
         return receipt
 

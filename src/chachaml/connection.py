@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from chachaml.connected import EXIT_WAIT, Connection, exiting, is_left_behind
 from chachaml.core import settings
 from chachaml.core.changes import Change, Receipt
-from chachaml.core.errors import StoreUnavailable
+from chachaml.core.errors import BadValue, StoreUnavailable
 from chachaml.journal.beats import Beat
 from chachaml.journal.journal import Journal, NoJournal
 from chachaml.journal.recovery import Recovered
@@ -79,9 +79,21 @@ class Spool(Connection):
     def __init__(self, path: Path, folder: Path) -> None:
         super().__init__(path)
         self.folder = folder
-        self.artifacts = folder / "artifacts"
+        self.artifacts, self.bucket = folder / "artifacts", ""
         self._beat: Beat | None = None
         self._seen = 0
+
+    def keep_artifacts(self, where: str | os.PathLike[str]) -> None:
+        """Keep artifacts in this folder from now on, until the spool is brought into a store.
+
+        Raises:
+            BadValue: A bucket: the store that it is brought into has one, or none.
+        """
+        if settings.bucket_of(str(where)):
+            raise BadValue(
+                "a spool keeps artifacts in its folder", f"chachaml sync {self.folder} sends them to {where}"
+            )
+        super().keep_artifacts(where)
 
     def __repr__(self) -> str:
         return f"<chachaml spool {str(self.folder)!r}>"
@@ -165,8 +177,9 @@ def connect(
         store: Path of the store's file, or the address of a server (``http://host:8080``) or of a database
             (``postgresql://user@host/database``), or ``spool:///shared/dir`` to only write journals there.
             Default: as it is set, else ``./chachaml.db``.
-        artifacts: Folder of the artifacts. Default: ``CHACHAML_ARTIFACTS``, else the one beside the
-            store, ``chachaml-artifacts`` for ``chachaml.db``.
+        artifacts: Folder of the artifacts, or address of a bucket (``s3://bucket/prefix``, ``gs://...``,
+            ``az://...``). Default: ``CHACHAML_ARTIFACTS``, else the folder beside the store,
+            ``chachaml-artifacts`` for ``chachaml.db``.
         token: What to show a server. Default: ``CHACHAML_TOKEN``; a server that you started yourself on
             this machine is shown its token without being asked.
 
@@ -178,7 +191,7 @@ def connect(
     if token is not None:
         _current.use_token(token)
     if artifacts is not None:
-        _current.artifacts = Path(artifacts).expanduser().absolute()
+        _current.keep_artifacts(artifacts)
     return _current
 
 

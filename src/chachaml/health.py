@@ -42,6 +42,8 @@ def doctor(store: str | os.PathLike[str] | None = None, *, repair: bool = False)
     Raises:
         StoreError: The store cannot be opened at all.
     """
+    from chachaml.artifacts.collect import collect
+
     where = connection() if store is None else at(settings.store_path(store))
     problems: list[str] = []
     journals = Recovered()
@@ -57,29 +59,25 @@ def doctor(store: str | os.PathLike[str] | None = None, *, repair: bool = False)
         f"journal {folder} belongs to another store and was set aside" for folder in journals.set_aside
     ]
     problems += [f"journal {where_and_why} cannot be brought in" for where_and_why in journals.out_of_reach]
-    problems += _missing_bytes(where) if where.has_bytes else []
-    orphans = _collect(where, dry_run=not repair) if where.has_bytes else 0
+    orphans = 0
+    if where.has_bytes and where.blobs().exists():
+        try:
+            problems += _faults_of_bytes(where)
+            orphans = collect(where.blobs(), opened.digests_in_use, dry_run=not repair).bytes
+        except StoreUnavailable as error:  # a bucket that cannot be reached
+            problems.append(error.message)
     counts = (0, orphans) if repair else (orphans, 0)
     return Report(opened.info(), journals, tuple(problems), *counts)
 
 
-def _collect(where: Connection, *, dry_run: bool) -> int:
-    """Delete the bytes that no run has, or only look for them; return how many."""
-    if not where.artifacts.is_dir():
-        return 0
-    from chachaml.artifacts.collect import collect
-
-    return collect(where.blobs(), where.store().digests_in_use, dry_run=dry_run).bytes
-
-
-def _missing_bytes(where: Connection) -> list[str]:
+def _faults_of_bytes(where: Connection) -> list[str]:
     """Return in words which artifacts have lost their bytes, or hold others than were logged."""
-    if not where.artifacts.is_dir():
-        return []
     from chachaml.artifacts.collect import faults
 
-    blobs, store = where.blobs(), where.store()
+    blobs = where.blobs()
     kept = {digest for digest, _, _ in blobs.digests()}
-    gone = [digest for digest in store.digests() if digest not in kept]
-    lost = [f"the bytes of artifact {digest} are not in {where.artifacts}" for digest in gone]
-    return lost + faults(blobs)
+    gone = [digest for digest in where.store().digests() if digest not in kept]
+    found = [f"the bytes of artifact {digest} are not in {blobs.place}" for digest in gone] + faults(blobs)
+    if blobs.is_shared():
+        found.append(f"other stores keep artifacts in {blobs.place}, too: nobody's bytes stay there")
+    return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from chachaml.artifacts.blobs import LocalBlobs
-from chachaml.core.errors import Conflict
+from chachaml.core.errors import Conflict, NotFound
+from chachaml.store.direct import Direct
 from chachaml.store.line import Line
 
 __all__ = ["RemoteBlobs"]
@@ -29,7 +31,7 @@ class RemoteBlobs(LocalBlobs):
 
     def __init__(self, root: Path, line: Line) -> None:
         super().__init__(root)
-        self._line = line
+        self._line, self._direct = line, Direct(line)
 
     def open(self, digest: str) -> BinaryIO:
         """Return the bytes to read, after fetching them if need be.
@@ -38,20 +40,17 @@ class RemoteBlobs(LocalBlobs):
             NotFound: The server has none of them.
             StoreUnavailable: The server cannot be reached.
         """
-        if not self.path(digest).exists():
-            self._fetch(digest)
+        self.fetch(digest)
         return super().open(digest)
 
-    def _fetch(self, digest: str) -> None:
-        with self._line.reading(f"/api/blobs/{digest}") as pieces:
-            unfinished = self.part(f"{digest}-fetched")
-            with unfinished.open("wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-        self.adopt(unfinished, digest)
+    def fetch(self, digest: str) -> None:
+        """Have the bytes in the folder. See `open`."""
+        if not self.path(digest).exists():
+            self.take(digest, self._direct.pieces(f"/api/blobs/{digest}"))
 
     def close(self) -> None:
         """Let go of the line."""
+        self._direct.close()
         self._line.close()
 
     def put_at(self, digest: str) -> float:
@@ -68,9 +67,12 @@ class RemoteBlobs(LocalBlobs):
         """Yield nothing: whoever looks after the server looks after its blobs."""
         return iter(())
 
-    def has(self, digest: str) -> bool:
-        """Tell whether the bytes are on this machine."""
-        return self.path(digest).exists()
+    def deliver(self, digests: Iterable[str]) -> None:
+        """Send bytes that the server does not have yet, if they are on this machine; see `send`."""
+        for digest in digests:
+            if self.path(digest).exists():
+                with contextlib.suppress(NotFound):  # tidied away: the server says whether it has them
+                    self.send(digest)
 
     def send(self, digest: str) -> None:
         """Send bytes that the server does not have yet; what an earlier try sent is not sent again.
@@ -90,6 +92,8 @@ class RemoteBlobs(LocalBlobs):
 
     def _send_piece(self, address: str, at: int, piece: bytes, size: int) -> int | None:
         """Send a piece; return where the next one begins, None behind the last."""
+        if piece and self._direct.put(address, at, piece):
+            return at + len(piece)  # the last one is empty: with it the server joins all of them
         about = {"Upload-Offset": str(at), "Upload-Length": str(size)}
         try:
             now = int(self._line.send("PATCH", address, piece, about)["upload-offset"])

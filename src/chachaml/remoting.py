@@ -7,6 +7,7 @@ for `chachaml.flush`, for ``chachaml sync``, or for the next process that connec
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from chachaml.away import Away
 from chachaml.core import settings
-from chachaml.core.changes import ArtifactLogged, Batch, Receipt
-from chachaml.core.errors import NotFound
+from chachaml.core.changes import Batch, Receipt
+from chachaml.core.errors import BadValue
+from chachaml.delivering import deliver
 from chachaml.journal.recovery import journal_folders
 from chachaml.remote_blobs import RemoteBlobs
 from chachaml.store.line import Line
@@ -42,7 +44,19 @@ class Remote(Away):
         self.url = url
         self._token: str | None = None
         super().__init__(path, url)
-        self.artifacts = self._folder / "artifacts"
+        self.artifacts, self.bucket = self._folder / "artifacts", ""
+
+    def keep_artifacts(self, where: str | os.PathLike[str]) -> None:
+        """Keep what waits to be sent in this folder from now on.
+
+        Raises:
+            BadValue: A bucket, which only the server's owner names.
+        """
+        if settings.bucket_of(str(where)):
+            raise BadValue(
+                f"{self.url} keeps artifacts where its owner says", "set CHACHAML_ARTIFACTS for the server"
+            )
+        super().keep_artifacts(where)
 
     has_bytes = False
 
@@ -117,10 +131,5 @@ class Shipping(RemoteStore):
 
     def apply(self, batch: Batch) -> Receipt:
         """Apply a batch, once the server has the bytes that it speaks of."""
-        for change in batch.changes:
-            if isinstance(change, ArtifactLogged):
-                blobs = self._blobs()
-                if blobs.has(change.digest):
-                    with contextlib.suppress(NotFound):  # tidied away: the server says whether it has them
-                        blobs.send(change.digest)
+        deliver(self._blobs(), batch)
         return super().apply(batch)

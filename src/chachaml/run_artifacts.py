@@ -336,8 +336,9 @@ class RunArtifacts:
             self._announce()
             self._journal.log(logged)
             self._artifacts.add(name)
-        with contextlib.suppress(OSError):  # the view is made again when it is asked for
-            view.place(blobs, self.id, name, blob.digest)
+        if blobs.shows:
+            with contextlib.suppress(OSError):  # the view is made again when it is asked for
+                view.place(blobs, self.id, name, blob.digest)
         return Artifact.from_change(logged)
 
     def _put(self, name: str, encoded: Encoded) -> Blob:

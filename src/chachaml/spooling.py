@@ -18,6 +18,7 @@ import msgspec
 from chachaml.connection import Connection
 from chachaml.core.changes import ArtifactLogged, Batch, JournalInfo, Receipt
 from chachaml.core.errors import BadValue, NotFound
+from chachaml.delivering import deliver
 from chachaml.journal.beats import is_over
 from chachaml.journal.recovery import Recovered, recover
 
@@ -100,6 +101,7 @@ class _WithBytes:
                 with suppress(NotFound), self._spooled.open(change.digest) as file:
                     self._blobs.put(file)
         self._blobs.sync()
+        deliver(self._blobs, batch)
         return self._store.apply(batch)
 
     def __getattr__(self, name: str) -> Any:

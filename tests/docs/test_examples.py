@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.buckets import store as buckets
 from tests.faults.wires import Server
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def run(command: list[str], folder: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_runs_as_written(page: Path, tmp_path: Path) -> None:
-    with _server_for(page, tmp_path) as here:
+    with _bucket_for(page, tmp_path), _server_for(page, tmp_path) as here:
         (tmp_path / page.with_suffix(".py").name).write_text(here(script(page)))
         run([sys.executable, page.with_suffix(".py").name], tmp_path)
         for _, code in blocks(page, "sh"):
@@ -91,6 +92,22 @@ def _server_for(page: Path, folder: Path) -> Iterator[Callable[[str], str]]:
         yield lambda text: text.replace(ADDRESS, server.url)
     finally:
         server.kill()
+
+
+@contextmanager
+def _bucket_for(page: Path, folder: Path) -> Iterator[None]:
+    """Serve the bucket that a page keeps artifacts in, if it does."""
+    if "s3://my-bucket" not in page.read_text():
+        yield
+        return
+    store = buckets.rclone(folder / "s3", "my-bucket")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in store.environment.items():
+                patch.setenv(name, value)
+            yield
+    finally:
+        store.stop()
 
 
 def _without_broken_pipes(code: str) -> str:

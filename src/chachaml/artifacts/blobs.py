@@ -13,19 +13,19 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from chachaml.core.errors import ArtifactDamaged, BadValue, NotFound
+from chachaml.core.errors import ArtifactDamaged, BadValue, Conflict, NotFound
 
-__all__ = ["Blob", "BlobStore", "LocalBlobs"]
+__all__ = ["Address", "Blob", "BlobStore", "LocalBlobs"]
 
 CHUNK = 4 << 20
 """Bytes read and hashed at once."""
 
-_RESUMABLE = 86_400.0
+RESUMABLE = 86_400.0
 """Seconds in which whoever sends bytes piece by piece may go on."""
 
 _MANY = 64
@@ -37,6 +37,20 @@ class Blob(NamedTuple):
 
     digest: str
     size: int
+
+
+class Address(NamedTuple):
+    """Where bytes of a blob can be read or put for a while by whoever knows it."""
+
+    url: str
+    headers: Mapping[str, str]
+    """What has to be sent along."""
+    start: int
+    """Where in the blob they begin."""
+    size: int = 0
+    """How many they are, where they are to be read."""
+    whole: int = 0
+    """How many all of the blob are."""
 
 
 class BlobStore(Protocol):
@@ -62,6 +76,10 @@ class BlobStore(Protocol):
         """Return once everything put so far survives a power failure."""
         ...
 
+    def deliver(self, digests: Iterable[str]) -> None:
+        """Return once blobs that were put are where they stay."""
+        ...
+
     def digests(self) -> Iterator[tuple[str, int, float]]:
         """Yield digest, size and the time when last put, in seconds since 1970, of all blobs."""
         ...
@@ -81,6 +99,9 @@ class LocalBlobs:
     Args:
         root: The folder of artifacts; made when first needed.
     """
+
+    shows = True
+    """Whether artifacts are shown under their names in the folder as soon as they are logged."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -143,6 +164,45 @@ class LocalBlobs:
         self._make(self._folder)
         return self._folder / f".part-{name}"
 
+    def gathered(self, name: str) -> int | None:
+        """Return how many bytes have come of what is sent piece by piece, None if none did."""
+        try:
+            return self.part(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def gather(self, name: str, at: int, whole: int, source: BinaryIO) -> int:
+        """Keep the next piece; return how many bytes there are now.
+
+        Args:
+            name: What the piece is of.
+            at: Where it begins.
+            whole: How many bytes there will be in all.
+            source: The piece.
+
+        Raises:
+            Conflict: What came before ends elsewhere.
+            BadValue: More comes than there should be.
+        """
+        path = self.part(name)
+        with path.open("ab") as file:
+            path.chmod(0o600)
+            if (there := file.tell()) != at:
+                raise Conflict(f"{there:,} bytes are here", "go on from there")
+            while piece := source.read(CHUNK):
+                if file.tell() + len(piece) > whole:
+                    raise BadValue(f"more than {whole:,} bytes came", "Upload-Length says how many there are")
+                file.write(piece)
+            return int(file.tell())
+
+    def keep_gathered(self, name: str, digest: str) -> Blob:
+        """Keep what has come, if it is what it should be; forget it either way.
+
+        Raises:
+            BadValue: Its bytes have another SHA-256.
+        """
+        return self.adopt(self.part(name), digest)
+
     def adopt(self, unfinished: Path, digest: str) -> Blob:
         """Keep a file of this folder that was written elsewhere, if it is what it should be; else delete it.
 
@@ -155,10 +215,7 @@ class LocalBlobs:
                 hasher.update(chunk)
         if hasher.hexdigest() != digest:
             unfinished.unlink(missing_ok=True)
-            raise BadValue(
-                f"the bytes have the SHA-256 {hasher.hexdigest()[:12]}..., not {digest[:12]}...",
-                "send them anew",
-            )
+            raise another(hasher.hexdigest(), digest)
         size = unfinished.stat().st_size
         unfinished.chmod(0o400)
         self._settle(unfinished, self.path(digest))
@@ -202,6 +259,56 @@ class LocalBlobs:
                 "move the artifacts' folder together with the store, or name it: CHACHAML_ARTIFACTS",
             ) from None
         return open(fd, "rb")
+
+    def fetch(self, digest: str) -> None:
+        """Have the bytes in the folder, at `path`.
+
+        Raises:
+            NotFound: They are not here.
+        """
+        self.open(digest).close()
+
+    def take(self, digest: str, chunks: Iterator[bytes]) -> None:
+        """Keep bytes that come from elsewhere, if they are what they should be.
+
+        Raises:
+            BadValue: They have another SHA-256; nothing is kept.
+        """
+        blob = self._write(chunks)
+        if blob.digest != digest:
+            LocalBlobs.delete(self, blob.digest)
+            raise another(blob.digest, digest)
+
+    def deliver(self, digests: Iterable[str]) -> None:
+        """Return once blobs that were put are where they stay: here they are."""
+
+    def is_shared(self) -> bool:
+        """Tell whether other stores keep bytes here, too, that are not to be taken for nobody's."""
+        return False
+
+    def address(self, digest: str, at: int) -> Address | None:  # noqa: ARG002 - as in others
+        """Return where anybody may read the part of a blob that holds byte `at`, None if nowhere."""
+        return None
+
+    def address_of_piece(self, name: str, at: int) -> Address | None:  # noqa: ARG002 - as in others
+        """Return where anybody may put the piece that begins at `at`, None if nowhere."""
+        return None
+
+    @property
+    def place(self) -> str:
+        """Where blobs are, for people."""
+        return str(self.root)
+
+    def exists(self) -> bool:
+        """Tell whether there may be anything."""
+        return self.root.is_dir()
+
+    def size_of(self, digest: str) -> int | None:
+        """Return how many bytes a blob has, None if it is not here."""
+        try:
+            return self.path(digest).lstat().st_size
+        except FileNotFoundError:
+            return None
 
     def sync(self) -> None:
         """Return once everything put so far survives a power failure."""
@@ -248,7 +355,7 @@ class LocalBlobs:
         for path in (*self._folder.glob(".new-*"), *self._folder.glob(".part-*")):
             with contextlib.suppress(OSError):
                 found = path.lstat()
-                if time.time() - found.st_mtime > (older if path.name.startswith(".new-") else _RESUMABLE):
+                if time.time() - found.st_mtime > (older if path.name.startswith(".new-") else RESUMABLE):
                     path.unlink()
                     freed += found.st_size
         return freed
@@ -286,6 +393,11 @@ def copy_to(
                 progress(len(chunk))
     if hasher.hexdigest() != blob.digest:
         raise damaged(blob)
+
+
+def another(found: str, digest: str) -> BadValue:
+    """Return the error of bytes that are not what they were said to be."""
+    return BadValue(f"the bytes have the SHA-256 {found[:12]}..., not {digest[:12]}...", "send them anew")
 
 
 def damaged(blob: Blob) -> ArtifactDamaged:

@@ -39,7 +39,8 @@ def collect(blobs: LocalBlobs, in_use: InUse, *, grace: float = GRACE, dry_run: 
         dry_run: Say what would go, and delete nothing.
     """
     count = freed = 0
-    for digest, size in _orphans(blobs, in_use, time.time() - grace):
+    orphans = iter(()) if blobs.is_shared() else _orphans(blobs, in_use, time.time() - grace)
+    for digest, size in orphans:
         if dry_run:
             count, freed = count + 1, freed + size
         elif not in_use([digest]) and (gone := blobs.delete(digest)):
@@ -90,5 +91,7 @@ def faults(blobs: LocalBlobs) -> list[str]:
             while chunk := file.read(CHUNK):
                 hasher.update(chunk)
         if hasher.hexdigest() != digest:
-            found.append(f"the bytes of artifact {blobs.path(digest)} have changed since they were logged")
+            found.append(
+                f"the bytes of artifact {digest} in {blobs.place} have changed since they were logged"
+            )
     return found

@@ -16,7 +16,9 @@ from chachaml.core.addresses import Address, address_of, is_postgres
 
 __all__ = [
     "acting_as",
+    "artifacts_bucket",
     "artifacts_root",
+    "bucket_of",
     "current_user",
     "database",
     "disabled",
@@ -38,6 +40,7 @@ DEFAULT_STORE = "chachaml.db"
 
 _SPOOL = "spool://"
 _WEB = ("http://", "https://")
+_BUCKETS = ("s3://", "gs://", "az://")
 
 
 def store_path(given: str | os.PathLike[str] | None = None) -> Path:
@@ -152,11 +155,21 @@ def state_folder() -> Path | None:
 
 def artifacts_root(store: Path) -> Path:
     """Return the folder of a store's artifacts: as it is set, else ``chachaml-artifacts`` beside it."""
-    if given := configuration.path("artifacts"):
+    if (given := configuration.path("artifacts")) and not artifacts_bucket():
         return given
     if database(store):
         return Path("chachaml-artifacts").absolute()
     return store.with_name(store.name.removesuffix(".db") + "-artifacts")
+
+
+def artifacts_bucket() -> str:
+    """Return the address of the bucket that artifacts are kept in, '' for a folder."""
+    return bucket_of(configuration.found("artifacts").value)
+
+
+def bucket_of(text: str) -> str:
+    """Return the address of a bucket as it is, '' for a path."""
+    return text if text.startswith(_BUCKETS) else ""
 
 
 _acting: ContextVar[str] = ContextVar("chachaml_acting", default="")

@@ -120,7 +120,7 @@ def _note(folder: Path) -> Note:
 def _inside(folder: Path) -> Iterator[Connection]:
     """Give the connection to the store in a backup's folder."""
     where = Connection(folder / _STORE)
-    where.artifacts = folder / _ARTIFACTS
+    where.keep_artifacts(folder / _ARTIFACTS)
     where.store(create=True)
     try:
         yield where

@@ -37,7 +37,6 @@ from chachaml.moving.imported import File, Imported, Source, Version, clean, key
 from chachaml.moving.places import Place, place, show
 from chachaml.moving.points import PIECE, missing
 from chachaml.moving.tools import SOURCES
-from chachaml.remote_blobs import RemoteBlobs
 
 __all__ = ["import_runs"]
 
@@ -257,9 +256,8 @@ class Importer:
             data = file.data if isinstance(file.data, bytes) else file.data()
             beginning = data[:16]
             digest, size = ("", len(data)) if self._dry else self._to.blobs().put_bytes(data)
-        blobs = self._to.blobs()
-        if isinstance(blobs, RemoteBlobs) and not self._dry:
-            blobs.send(digest)
+        if not self._dry:
+            self._to.blobs().deliver([digest])
         self._tally.artifacts += 1
         self._tally.bytes += size
         kind = file.content_type or guess(file.name, beginning)

@@ -15,7 +15,6 @@ from chachaml.core import settings
 from chachaml.core.errors import BadValue, ChachamlError, StoreUnavailable
 from chachaml.core.model import ArtifactRow, VersionRow
 from chachaml.moving.account import Tally
-from chachaml.remote_blobs import RemoteBlobs
 
 __all__ = ["carry_bytes", "place", "show"]
 
@@ -64,8 +63,7 @@ def carry_bytes(
                 if blob.digest != row.digest:
                     here.delete(blob.digest)
                     raise BadValue("its bytes have changed since they were logged")
-                if isinstance(here, RemoteBlobs):
-                    here.send(row.digest)
+                here.deliver([row.digest])
                 tally.bytes += blob.size
             kept.add(row.digest)
         except StoreUnavailable:
@@ -78,7 +76,7 @@ def carry_bytes(
 
 def show(blobs: BlobStore, run: str, rows: Iterable[ArtifactRow]) -> None:
     """Show artifacts under their names in the folder where their bytes are, if it is one of this machine."""
-    if isinstance(blobs, RemoteBlobs) or not isinstance(blobs, LocalBlobs):
+    if not isinstance(blobs, LocalBlobs) or not blobs.shows:
         return
     for row in rows:
         with contextlib.suppress(OSError):  # the view is made again when it is asked for

@@ -136,22 +136,34 @@ class Line:
         return StoreUnavailable(f"the server {self.url} cannot be reached: {why}", "is it running there?")
 
     @contextmanager
-    def reading(self, path: str) -> Iterator[Iterator[bytes]]:
+    def reading(self, path: str, start: int = 0) -> Iterator[Iterator[bytes]]:
         """Give a large answer's bytes as they come.
+
+        Args:
+            path: Below the server's URL, quoted.
+            start: The byte to begin with.
 
         Raises:
             StoreUnavailable: The server cannot be reached, or the line breaks.
             ChachamlError: What the server says.
         """
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         try:
-            with self._client.stream(
-                "GET", self.url + path, headers={"Accept-Encoding": "identity"}
-            ) as answer:
+            with self._client.stream("GET", self.url + path, headers=headers) as answer:
                 if answer.status_code >= 300:
                     raise self._error(answer.status_code, answer.read())
                 yield answer.iter_raw()
         except httpx.HTTPError as error:
             raise self._away(error) from error
+
+    def attempt(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Return the status and the body of the answer to a request that may well be refused.
+
+        Raises:
+            StoreUnavailable: The server cannot be reached, or the line breaks.
+        """
+        answer = self._once(method, path, None, headers)
+        return answer.status_code, answer.content
 
     def look(self, path: str) -> Mapping[str, str] | None:
         """Return the headers that GET would answer with, None if nothing is there.

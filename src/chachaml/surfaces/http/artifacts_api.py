@@ -30,7 +30,22 @@ from chachaml.surfaces.http.answers import FromFile, Problem, answer
 from chachaml.surfaces.http.requests import Request
 from chachaml.surfaces.http.routing import Route
 
-__all__ = ["disposition", "head", "named", "parameter", "receive", "routes", "safe_type", "said", "streamed"]
+__all__ = [
+    "PIECES",
+    "disposition",
+    "head",
+    "named",
+    "number",
+    "parameter",
+    "part_of",
+    "receive",
+    "routes",
+    "safe_type",
+    "said",
+    "settle",
+    "size_of",
+    "streamed",
+]
 
 _FORMATS = ("json", "text", "md", "table", "html")
 """How values that come as JSON may be kept."""
@@ -110,7 +125,7 @@ def routes() -> list[Route]:
             "/api/blobs/{digest}",
             "write",
             add_to_blob,
-            said("add_to_blob", "Keep the next piece of some bytes.", digest, *_PIECES, raw=True),
+            said("add_to_blob", "Keep the next piece of some bytes.", digest, *PIECES, raw=True),
             limit=None,
         ),
         Route(
@@ -281,7 +296,7 @@ async def _log(
 
     if request.key:  # which the body, unread until now, belongs to: other bytes are another request
         request.key = "\0".join((request.key, name, blob.digest))
-    await request.work(request.service.where.blobs().sync)
+    await settle(request, blob.digest)
     batch = Batch((logged,), command=logging_api.command(request))
     await logging_api.write(request, batch, [run], prepare)
     made = Artifact.from_change(logged)
@@ -316,13 +331,13 @@ async def _sent_before(request: Request, digest: Any) -> tuple[Blob, str]:
         NotFound: They are not here.
     """
     check_digest(digest if isinstance(digest, str) else "")
-    found = await request.work(partial(_size_of, request, digest))
+    found = await request.work(partial(size_of, request, digest))
     if found is None:
         raise NotFound("these bytes are not here", f"send them first: PUT /api/blobs/{digest}")
     return Blob(digest, found), ""
 
 
-def _size_of(request: Request, digest: str) -> int | None:
+def size_of(request: Request, digest: str) -> int | None:
     """Return how many bytes there are, None if there are none that the actor may know of."""
     blobs = request.service.where.blobs()
     mine = request.service.has_sent(request.actor, digest)
@@ -330,21 +345,18 @@ def _size_of(request: Request, digest: str) -> int | None:
         mine = digest in request.store.digests()
     elif not mine:
         mine = True
-    try:
-        return blobs.path(digest).lstat().st_size if mine else None
-    except OSError:
-        return None
+    return blobs.size_of(digest) if mine else None
 
 
 async def get_blob(request: Request) -> Response:
     """Give bytes by their digest; HEAD tells how many came so far, if not all did."""
     digest = check_digest(request.path["digest"])
-    size = await request.work(partial(_size_of, request, digest))
+    size = await request.work(partial(size_of, request, digest))
     if size is not None:
-        put = request.service.where.blobs().put_at(digest)
+        put = await request.work(partial(request.service.where.blobs().put_at, digest))
         return await streamed(request, Blob(digest, size), "", {"X-Put-At": f"{put:.6f}"})
-    part = _part(request, digest)
-    offset = {"Upload-Offset": str(part.stat().st_size)} if part.exists() else {}
+    came = await request.work(partial(request.service.where.blobs().gathered, part_of(request, digest)))
+    offset = {} if came is None else {"Upload-Offset": str(came)}
     raise Problem(404, "not_found", "these bytes are not here", headers=offset)
 
 
@@ -354,51 +366,55 @@ async def put_blob(request: Request) -> Response:
     blob = await receive(request)
     if blob.digest != digest:
         raise BadValue(f"the bytes have the SHA-256 {blob.digest}", "send them anew")
-    await request.work(request.service.where.blobs().sync)
+    await settle(request, blob.digest)
     return answer({"sha256": blob.digest, "size": blob.size})
 
 
 async def add_to_blob(request: Request) -> Response:
     """Keep the next piece of some bytes; with the last one, all of them."""
     digest = check_digest(request.path["digest"])
-    at, whole = _number(request, "upload-offset"), _number(request, "upload-length")
-    blobs, part = _room(request), _part(request, digest)
+    at, whole = number(request, "upload-offset"), number(request, "upload-length")
+    blobs, part = _room(request), part_of(request, digest)
     source = _Incoming(request.body.chunks(), blobs.root)
-    offset = await anyio.to_thread.run_sync(_append, part, at, whole, source, limiter=request.service.uploads)
+    offset = await anyio.to_thread.run_sync(
+        _gather, blobs, part, at, whole, source, limiter=request.service.uploads
+    )
     told = {"Upload-Offset": str(offset)}
     if offset < whole:
         return answer({"sha256": digest, "size": offset, "complete": False}, headers=told)
-    blob = await anyio.to_thread.run_sync(blobs.adopt, part, digest, limiter=request.service.slow)
-    await request.work(blobs.sync)
+    blob = await anyio.to_thread.run_sync(blobs.keep_gathered, part, digest, limiter=request.service.slow)
+    await settle(request, digest)
     request.service.sent(request.actor, digest)
     return answer({"sha256": digest, "size": blob.size, "complete": True}, headers=told)
 
 
-def _append(path: Path, at: int, whole: int, source: _Incoming) -> int:
-    """Add what comes to a file that ends at `at`; return where it ends then."""
-    with path.open("ab") as file:
-        path.chmod(0o600)
-        if (there := file.tell()) != at:
-            raise _elsewhere(there)
-        while piece := source.read():
-            if file.tell() + len(piece) > whole:
-                raise BadValue(f"more than {whole:,} bytes came", "Upload-Length says how many there are")
-            file.write(piece)
-        return int(file.tell())
+def _gather(blobs: LocalBlobs, name: str, at: int, whole: int, source: Any) -> int:
+    """Keep the next piece; return how many bytes there are then."""
+    try:
+        return blobs.gather(name, at, whole, source)
+    except Conflict as error:
+        told = {"Upload-Offset": str(blobs.gathered(name) or 0)}
+        raise Problem(409, "conflict", error.message, error.hint, told) from None
 
 
-def _elsewhere(there: int) -> Conflict:
-    told = {"Upload-Offset": str(there)}
-    return Problem(409, "conflict", f"{there:,} bytes are here", "go on from there", told)  # type: ignore[return-value]
+async def settle(request: Request, digest: str) -> None:
+    """Return once bytes that came are where they stay, whatever happens to this machine."""
+    blobs = request.service.where.blobs()
+    await request.work(blobs.sync)
+    await anyio.to_thread.run_sync(blobs.deliver, [digest], limiter=request.service.uploads)
 
 
-def _part(request: Request, digest: str) -> Path:
-    """Return where the pieces go: each actor's by themselves, for none of them is known to be right yet."""
-    who = sha256(request.actor.name.encode()).hexdigest()[:12]
-    return request.service.where.blobs().part(f"{digest}-{who}")
+def part_of(request: Request, digest: str) -> str:
+    """Return what pieces are called: each actor's own, for none of them is known to be right yet."""
+    return f"{digest}-{sha256(request.actor.name.encode()).hexdigest()[:12]}"
 
 
-def _number(request: Request, name: str) -> int:
+def number(request: Request, name: str) -> int:
+    """Return the number in a header.
+
+    Raises:
+        BadValue: There is none.
+    """
     text = request.headers.get(name, "")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise BadValue(f"the header {name.title()} must be a number", "Upload-Offset: 0, Upload-Length: SIZE")
@@ -447,7 +463,7 @@ async def named(request: Request) -> ArtifactRow:
 async def download_bytes(request: Request) -> Response:
     """Give the bytes of an artifact that is known by their digest alone, as all are who have them."""
     digest = check_digest(request.path["digest"])
-    size = await request.work(partial(_size_of, request, digest))
+    size = await request.work(partial(size_of, request, digest))
     if size is None:
         raise NotFound(f"there is no artifact {digest!r}", "its id is the SHA-256 of its bytes")
     return await streamed(request, Blob(digest, size), "", {"Content-Disposition": disposition(digest)})
@@ -520,7 +536,7 @@ def parameter(name: str, about: str, where: str = "path", *, flag: bool = False)
     return {"name": name, "in": where, "required": needed, "description": about, "schema": {"type": kind}}
 
 
-_PIECES = (
+PIECES = (
     parameter("Upload-Offset", "How many bytes were sent before.", where="header"),
     parameter("Upload-Length", "How many bytes there are in all.", where="header"),
 )

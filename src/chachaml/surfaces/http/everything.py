@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from chachaml.surfaces.http import (
     access_api,
+    addresses_api,
     agents_api,
     artifacts_api,
     chat_api,
@@ -37,6 +38,7 @@ def all_routes() -> Routes:
             *logging_api.routes(),
             *store_api.routes(),
             *artifacts_api.routes(),
+            *addresses_api.routes(),
             *viewing.routes(),
             *giving.routes(),
             *events.routes(),

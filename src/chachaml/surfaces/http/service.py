@@ -301,7 +301,7 @@ class Served(Connection):
 
     def __init__(self, whole: Connection, store: Store) -> None:
         super().__init__(whole.path)
-        self.artifacts = whole.artifacts
+        self.artifacts, self.bucket = whole.artifacts, whole.bucket
         self._whole, self._own = whole, store
 
     def store(self, *, create: bool = False) -> Store:  # noqa: ARG002 - as in Connection

@@ -88,7 +88,7 @@ async def upload(request: Request) -> Response:
     kind = content_type.guess(name, await artifacts_api.head(request, blob))
     logged = ArtifactLogged(run, asked.now(), name, *blob, kind, "file", overwrite=True)
     check_change(logged)
-    await request.work(request.service.where.blobs().sync)
+    await artifacts_api.settle(request, blob.digest)
 
     def prepare(found: dict[str, RunRow], batch: Batch) -> Batch:
         active_run(found, run)

@@ -83,6 +83,7 @@ def _artifact(asked: Asked, run: str, path: str) -> tuple[str, list[Change]]:
         file.seek(0)
         blob = blobs.put(cast(BinaryIO, file))
     blobs.sync()
+    blobs.deliver([blob.digest])
     name = f"{path or 'artifacts'}.zip"
     logged = ArtifactLogged(run, asked.now(), name, *blob, "application/zip", "file", overwrite=True)
     return name, [logged]
