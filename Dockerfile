@@ -3,7 +3,7 @@
 ARG PYTHON=3.14-slim
 
 FROM python:${PYTHON} AS build
-ARG EXTRAS=agents,alerts,otel,postgres,system
+ARG EXTRAS=agents,alerts,otel,postgres,s3,system
 WORKDIR /build
 COPY constraints.txt LICENSE pyproject.toml README.md ./
 COPY src src

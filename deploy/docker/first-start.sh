@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes what compose.yaml keeps secret, at the first start, in a volume that nothing else is in.
 # What is there already stays, so it may run at every start.
-# SERVER is the server's user and group id.
+# SERVER and OBJECTS are the user and group ids of those that read it, and OBJECTS_DATA is where objects are kept.
 set -eu
 umask 077
 cd "${SECRETS:-/secrets}"
@@ -24,9 +24,18 @@ write() {
 }
 
 database=$(kept database)
-mkdir -p server
+objects=$(kept objects)
+mkdir -p server objects-server
 
 printf 'db:5432:*:chachaml:%s\n' "$database" | write "$SERVER" server/pgpass
+printf '[default]\naws_access_key_id = chachaml\naws_secret_access_key = %s\n' "$objects" \
+    | write "$SERVER" server/aws
+printf '{"identities":[{"name":"chachaml","credentials":[{"accessKey":"chachaml","secretKey":"%s"}],' "$objects" \
+    > objects-server/s3.json.part
+printf '"actions":["Admin","Read","Write","List","Tagging"]}]}\n' >> objects-server/s3.json.part
+write "$OBJECTS" objects-server/s3.json < objects-server/s3.json.part
+rm objects-server/s3.json.part
 
 chmod 0711 .
 chown "$SERVER" server
+chown "$OBJECTS" objects-server "${OBJECTS_DATA:-/objects}"

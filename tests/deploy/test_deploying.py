@@ -168,8 +168,9 @@ def test_every_container_is_locked_down_and_the_server_alone_is_reached() -> Non
     assert services["server"]["ports"] == ["127.0.0.1:8080:8080"]
     assert services["proxy"]["profiles"] == ["proxy"]
     assert compose()["networks"]["storage"] == {"internal": True}
-    assert services["db"]["networks"] == ["storage"]
-    assert "healthcheck" in services["db"]
+    for name in ("db", "objects"):
+        assert services[name]["networks"] == ["storage"]
+        assert "healthcheck" in services[name]
 
 
 def test_no_secret_is_shipped_and_each_is_read_by_its_own_alone(tmp_path: Path) -> None:
@@ -178,9 +179,10 @@ def test_no_secret_is_shipped_and_each_is_read_by_its_own_alone(tmp_path: Path) 
         secret = [key for key in told if re.search(r"PASSWORD$|_KEY$|SECRET|TOKEN", key)]
         assert not any(told[key] for key in secret), name
     me = f"{os.getuid()}:{os.getgid()}"
-    secrets = tmp_path / "secrets"
+    secrets, objects = tmp_path / "secrets", tmp_path / "objects"
     secrets.mkdir()
-    places = {"SECRETS": str(secrets), "SERVER": me}
+    objects.mkdir()
+    places = {"SECRETS": str(secrets), "OBJECTS_DATA": str(objects), "SERVER": me, "OBJECTS": me}
     script = ROOT / "deploy" / "docker" / "first-start.sh"
     seen = []
     for _ in range(2):
@@ -189,8 +191,11 @@ def test_no_secret_is_shipped_and_each_is_read_by_its_own_alone(tmp_path: Path) 
         assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
         seen.append({path.name: path.read_text() for path in files})
     assert seen[0] == seen[1]
-    assert seen[0].keys() == {"database", "pgpass"}
+    assert seen[0].keys() == {"database", "objects", "pgpass", "aws", "s3.json"}
+    assert len({seen[0]["database"], seen[0]["objects"]}) == 2
     assert len(seen[0]["database"]) == 48
+    (identity,) = json.loads(seen[0]["s3.json"])["identities"]
+    assert identity["credentials"][0]["secretKey"] in seen[0]["aws"]
     assert seen[0]["pgpass"] == f"db:5432:*:chachaml:{seen[0]['database']}\n"
 
 
@@ -200,7 +205,7 @@ def test_the_variables_of_the_compose_file_are_what_the_server_takes(tmp_path: P
     said = run(BIN / "chachaml", "config", "--json", cwd=tmp_path, env={**os.environ, **told})
     found = {row["name"]: row["value"] for row in json.loads(said)}
     assert found["store"] == "jdbc:postgresql://db:5432/chachaml"
-    assert found["artifacts"] == "/data/artifacts"
+    assert found["artifacts"] == "s3://chachaml"
     code = "from chachaml.core import settings; print(settings.database(settings.store_path()))"
     read = run(sys.executable, "-c", code, cwd=tmp_path, env={**os.environ, **told})
     assert "postgresql://chachaml@db:5432/chachaml" in read
@@ -234,7 +239,6 @@ def test_pods_are_restricted(name: str) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
-    assert mounts.pop("/artifacts", "artifacts") == "artifacts"
     assert mounts == {"/data": "data", "/tmp": "tmp"}
 
 
