@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.faults.processes import run as run_script
 
 import chachaml as ml
 import chachaml.compat.wandb as wandb
 from chachaml.core.errors import BadValue, NotFound, ParamConflict
+from tests.faults.processes import run as run_script
 
 FIRST = """
 import random

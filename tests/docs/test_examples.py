@@ -19,10 +19,13 @@ from tests.faults.wires import Server
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RUN = {"python", "sh", "bash"}
+HEAVY = ROOT / "docs" / "guide" / "integrations"
+"""Pages that want heavy libraries: tests/integrations/heavy runs them."""
+
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    if RUN & {match[1] for match in BLOCK.finditer(page.read_text())}
+    if page.parent != HEAVY and RUN & {match[1] for match in BLOCK.finditer(page.read_text())}
 ]
 EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "distributed"]
 ADDRESS = "http://localhost:8080"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_examples import ROOT, blocks, script
+from tests.docs.test_examples import HEAVY, ROOT, blocks, script
 
-PAGES = sorted((ROOT / "docs" / "guide" / "integrations").glob("*.md"))
+PAGES = sorted(HEAVY.glob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

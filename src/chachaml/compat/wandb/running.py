@@ -92,7 +92,7 @@ def init(
     del dir, others
     current = active()
     if current is not None and given.get() is None:
-        if reinit in (True, "finish_previous") or (reinit is None and "IPython" in sys.modules):
+        if reinit in (True, "finish_previous") or (reinit is None and _is_notebook()):
             current.finish()
         elif reinit != "create_new":
             return current
@@ -112,6 +112,11 @@ def init(
     _active.append(run)
     run.config.update(config)
     return run
+
+
+def _is_notebook() -> bool:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return shell is not None and shell() is not None
 
 
 def _is_on(variable: str) -> bool:
