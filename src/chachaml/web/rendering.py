@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chachaml.core.ids import short
-from chachaml.display.words import duration, size, value_text
+from chachaml.display.words import count, duration, size, value_text
 from chachaml.surfaces.http.answers import as_json
 from chachaml.web import static_files
 
@@ -57,6 +57,7 @@ def _environment() -> Environment:
         "number": _number,
         "value": value_text,
         "printed": _printed,
+        "counted": count,
         "duration": _duration,
         "size": size,
         "short": short,
