@@ -443,15 +443,18 @@ def test_rubbish_on_the_input_breaks_nothing(store: Path) -> None:
 
 
 def test_piping_requests_in_by_hand_works(store: Path) -> None:
-    """As a shell does: the input ends before the answers have come."""
+    """As a shell does: the input ends before the answers have come, and all come nevertheless."""
+    calls = [message("tools/call", f"call {n}", name="list_runs", arguments={}) for n in range(20)]
     lines = [
         message("initialize", "1", **INITIALIZE),
         message("notifications/initialized", None),
+        *calls,
         message("tools/list", "2"),
     ]
     done = subprocess.run([CHACHAML, "mcp", str(store)], input=b"\n".join(lines) + b"\n", capture_output=True)
     answers = {one["id"]: one["result"] for one in map(json.loads, done.stdout.splitlines())}
     assert answers["1"]["serverInfo"]["name"] == "chachaml"
+    assert not any(answers[f"call {n}"]["isError"] for n in range(20))
     assert len(answers["2"]["tools"]) == len(allowed("annotate"))
     assert (done.returncode, done.stderr) == (0, b"")
 
