@@ -35,12 +35,9 @@ def ids(server: Served) -> list[str]:
 
 
 def row(page: Page, key: str) -> list[str]:
-    return (
-        page.get_by_role("rowheader", name=key, exact=True)
-        .locator("xpath=..")
-        .locator("td")
-        .all_inner_texts()
-    )
+    head = page.get_by_role("rowheader", name=key, exact=True)
+    expect(head).to_be_visible()
+    return head.locator("xpath=..").locator("td").all_inner_texts()
 
 
 def test_runs_stand_side_by_side(page: Page, ids: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 
@@ -210,6 +211,27 @@ def test_the_keyboard_does_all(made: Served, page: Page) -> None:
     expect(page.locator("#charts")).to_be_hidden()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/runs/{ml.runs(limit=2)[1].id}")
+
+
+def test_runs_beside_each_other_differ_in_colour_and_keep_theirs(made: Served, page: Page) -> None:
+    def colours() -> dict[str, str]:
+        dots = page.locator(".row:not(.waiting)").evaluate_all(
+            """rows => rows.slice(0, 12).map(row =>
+                [row.querySelector(".name").textContent, row.querySelector(".dot").style.background])"""
+        )
+        return dict(dots)
+
+    open_runs(page)
+    before = colours()
+    assert len(set(before.values())) == len(before) == 12
+    page.wait_for_function("localStorage.getItem('chachaml-colours')")
+    moved = page.evaluate("JSON.parse(localStorage.getItem('chachaml-colours')).map(([id]) => id)")
+    open_runs(page)
+    assert colours() == before
+    by_id = {run.id: run.name for run in ml.runs(limit=12)}
+    seen = next(one for one in moved if one in by_id)  # whose colour does not follow from its id
+    page.goto(f"/runs/{seen}")
+    expect(page.locator("#colour")).to_have_attribute("style", re.compile(re.escape(before[by_id[seen]])))
 
 
 def test_an_empty_store_teaches_and_the_first_run_shows_by_itself(server: Served, page: Page) -> None:

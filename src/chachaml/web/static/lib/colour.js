@@ -1,4 +1,5 @@
-// Colours: a run has the same one on every page, from a palette that the colour-blind tell apart.
+// Colours, from a palette that the colour-blind tell apart: a run has the same one on every page, unless it
+// stands beside another of that colour.
 
 /** After Okabe and Ito (2008) and Tol (2021), darkened or lightened to stand out from the page by 3:1. */
 const LIGHT = ["#0072b2", "#c2410c", "#00795c", "#a8327f", "#7a6a00", "#3b9ad9", "#882255", "#4d7c0f", "#b45309", "#5b4bb7", "#0e7490", "#6b4f3a"];
@@ -10,12 +11,63 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Return the colour of a run, or of anything that has a name. @param {string} id */
-export function colourOf(id) {
+/** Where this browser keeps the colours that are not those that follow from names. */
+const KEPT = "chachaml-colours";
+const MOST_KEPT = 1_000;
+
+/** Each name's place in the palette on this page, how many have each place, and what was kept from other pages. */
+const places = new Map();
+const uses = LIGHT.map(() => 0);
+const kept = remembered();
+let saving = false;
+
+/** @returns {Map<string, number>} */
+function remembered() {
+  try {
+    const found = new Map(JSON.parse(localStorage.getItem(KEPT) ?? "[]"));
+    return new Map([...found].filter(([, place]) => Number.isInteger(place)));
+  } catch {
+    return new Map();  // somebody else wrote there, or it is forbidden to keep anything
+  }
+}
+
+/** Keep a name's place for other pages, soon and together with others. @param {string} id @param {number} place */
+function keep(id, place) {
+  kept.set(id, place);
+  if (saving) return;
+  saving = true;
+  setTimeout(() => {
+    saving = false;
+    try {
+      localStorage.setItem(KEPT, JSON.stringify([...kept].slice(-MOST_KEPT)));
+    } catch { /* then the next page chooses anew */ }
+  }, 200);
+}
+
+/** @param {string} id */
+function hashed(id) {
   let hash = 2166136261;
   for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 16777619);
-  hash ^= hash >>> 15;
-  return (isDark() ? DARK : LIGHT)[(hash >>> 0) % LIGHT.length];
+  return ((hash ^ (hash >>> 15)) >>> 0) % LIGHT.length;
+}
+
+/**
+ * Give a name a place that no more names on this page have than any other: the one that it had on an earlier
+ * page, or that follows from it, if that is free, else the next. @param {string} id
+ */
+function placed(id) {
+  const least = Math.min(...uses);
+  let place = kept.get(id) ?? hashed(id);
+  while (uses[place] !== least) place = (place + 1) % LIGHT.length;
+  uses[place] += 1;
+  places.set(id, place);
+  if (!kept.has(id) && place !== hashed(id)) keep(id, place);
+  return place;
+}
+
+/** Return the colour of a run, or of anything that has a name; the first twelve of a page differ. @param {string} id */
+export function colourOf(id) {
+  return colourAt(places.get(id) ?? placed(id));
 }
 
 /** Return the n-th colour. @param {number} place */
