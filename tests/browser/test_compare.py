@@ -26,6 +26,7 @@ def ids(server: Served) -> list[str]:
         with ml.start_run("iris", name=name, tags={EVIL: name}) as run:
             ml.log_params({"lr": rate, "same": 1})
             ml.log_metrics({"loss": loss, "accuracy": 1 - loss})
+            ml.set_note(run.id, f"{name}: tried\nfor once\n")
             ml.log_table("confusion", [{"class": name, "right": 3}])
             for step in (1, 2):
                 ml.log_artifact(f"curves/{step}.png", _DOT, content_type="image/png")
@@ -44,6 +45,7 @@ def test_runs_stand_side_by_side(page: Page, ids: list[str]) -> None:
     page.goto(f"/compare?ids={','.join(ids)}")
     assert row(page, "lr")[:2] == ["0.1", "0.01"]
     assert row(page, "loss") == ["0.5", "0.25 ▼ 0.25", "0.75 ▲ 0.25"]
+    assert row(page, "note")[:2] == ["one: tried\nfor once", "two: tried\nfor once"]
     assert page.locator("small.better").count() == 2, "less loss and more accuracy"
     expect(page.get_by_role("rowheader", name="same")).to_have_count(0)
     page.get_by_role("link", name="All", exact=True).click()

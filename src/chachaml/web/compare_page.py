@@ -180,7 +180,8 @@ def _kinds(found: Comparison, of: str) -> Iterator[tuple[str, Section]]:
     yield "tags", section(tags, operator.eq)
     yield "git", found.git
     yield "packages", found.packages
-    yield "notes", section([{"note": run.note} if run.note else {} for run in found.runs], operator.eq)
+    notes = [run.note.strip() for run in found.runs]
+    yield "notes", section([{"note": note} if note else {} for note in notes], operator.eq)
 
 
 def _other_metrics(found: Comparison, of: str) -> Section:
@@ -203,7 +204,7 @@ def _group(name: str, found: Section, asked: Asked) -> Group:
         if (entry.differs or asked.everything) and asked.find.lower() in entry.key.lower()
     ]
     most = len(wanted) if asked.more == name else max(20, _MOST_CELLS // len(asked.ids))
-    make = _metric_row if name == "metrics" else _row
+    make = {"metrics": _metric_row, "notes": _note_row}.get(name, _row)
     return Group(name, [make(entry) for entry in wanted[:most]], len(entries), max(0, len(wanted) - most))
 
 
@@ -215,6 +216,10 @@ def _entries(found: Section, many: int) -> Iterator[Entry]:
 def _row(entry: Entry) -> Row:
     base = entry.values[0]
     return Row(entry.key, [_cell(value, base, entry.differs) for value in entry.values])
+
+
+def _note_row(entry: Entry) -> Row:
+    return Row(entry.key, [Cell(value or "", value or "") for value in entry.values])
 
 
 def _cell(value: Any, base: Any, differs: bool) -> Cell:
