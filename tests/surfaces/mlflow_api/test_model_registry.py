@@ -204,6 +204,8 @@ def test_registered_models_are_made_described_and_found(mlflow: Mlflow, owner: M
         return [row["name"] for row in rows]
 
     assert names() == ["a", "b"]
+    by_post = mlflow.post("registered-models/search", max_results="100", order_by=["name DESC"])
+    assert [row["name"] for row in by_post["registered_models"]] == ["b", "a"]
     assert names(filter="name LIKE 'b%'") == names(filter="tags.k = 'b'") == ["b"]
     assert names(filter="tags.`mlflow.prompt.is_prompt` != 'true'", order_by="name DESC") == ["b", "a"]
     assert mlflow.refused("DELETE", "registered-models/delete", name="a")[:2] == (401, "UNAUTHENTICATED")

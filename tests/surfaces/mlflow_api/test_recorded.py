@@ -1,6 +1,7 @@
 """What clients of several versions really sent: sent again, it is answered as it was.
 
 ``python -m tests.surfaces.mlflow_api.real --skinny --record`` writes it down anew; look at what changed.
+What MLflow's clients in Java and R sent was written down once, in the same way.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tests.served import SESSION, Served
 from tests.surfaces.mlflow_api.recording import Exchange
 
 RECORDED = sorted(Path(__file__).with_name("recorded").glob("*.jsonl"))
-MADE = re.compile(r"m-[0-9a-f]{32}|[0-9a-f]{32}|\d{18}")
-"""What servers make up: ids of models, of runs and of experiments."""
+MADE = re.compile(r"m-[0-9a-f]{32}|[0-9a-f]{32}|\d{18}|\b[a-z]+-[a-z]+-\d+\b")
+"""What servers make up: ids of models, of runs and of experiments, and names of runs."""
 
 
 class Again:
@@ -74,5 +75,5 @@ def test_what_clients_sent_is_answered_as_it_was(path: Path, server: Served) -> 
             again.send(one)
 
 
-def test_there_are_recordings_of_old_and_new_clients() -> None:
-    assert {path.stem.split(".")[0] for path in RECORDED} == {"2", "3"}
+def test_there_are_recordings_of_old_and_new_clients_and_of_other_languages() -> None:
+    assert {path.stem.split(".")[0] for path in RECORDED} == {"2", "3", "java", "r"}

@@ -68,6 +68,7 @@ def test_a_member_of_one_experiment_knows_nothing_of_the_others(server: Served) 
             ("POST", "runs/search", {"experiment_ids": [secret, mine, "0"]}),
             ("POST", "logged-models/search", {"experiment_ids": [secret]}),
             ("GET", "registered-models/search", {}),
+            ("POST", "registered-models/search", {}),
             ("GET", "model-versions/search", {}),
         ):
             answer = bob.ask(method, call, **asked)

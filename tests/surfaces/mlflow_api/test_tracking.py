@@ -97,6 +97,8 @@ def test_a_run_is_shown_as_it_was_logged(mlflow: Mlflow) -> None:
     mlflow.post("runs/log-metric", run_id=run, key="loss", value=0.5, timestamp=5, step=2)
     mlflow.post("runs/log-metric", run_id=run, key="loss", value="NaN", timestamp=4, step=1)
     mlflow.post("runs/log-metric", run_id=run, key="up", value="Infinity", timestamp="6")
+    numbers_of_r = {"value": "0.5", "timestamp": "1.7e+12", "step": "1e+05"}
+    mlflow.post("runs/log-metric", run_id=run, key="far", **numbers_of_r)
     mlflow.post("runs/set-tag", run_id=run, key="t", value="new")
     mlflow.post("runs/update", run_id=run, status="FINISHED", end_time=1_700_000_001_000)
     found = mlflow.look(run)
@@ -107,6 +109,8 @@ def test_a_run_is_shown_as_it_was_logged(mlflow: Mlflow) -> None:
     assert found["params"]["lr"]["value"] == "0.10"
     assert found["metrics"]["loss"] == {"key": "loss", "value": 0.5, "timestamp": 5, "step": 2}
     assert found["metrics"]["up"]["value"] == "Infinity"
+    far = {"key": "far", "value": 0.5, "timestamp": 1_700_000_000_000, "step": 100_000}
+    assert found["metrics"]["far"] == far
     kept = {**tags, "t": "new", "mlflow.runName": "one"}
     assert {key: one["value"] for key, one in found["tags"].items()} == kept
     history = mlflow.get("metrics/get-history", run_id=run, metric_key="loss")["metrics"]
@@ -252,6 +256,8 @@ def test_keys_are_refused_as_mlflow_refuses_them(mlflow: Mlflow, key: object) ->
         ({"key": "m", "value": 1}, "metrics[0].timestamp"),
         ({"key": "m", "value": 1, "timestamp": "soon"}, "metrics[0].timestamp"),
         ({"key": "m", "value": 1, "timestamp": 1, "step": 1.5}, "metrics[0].step"),
+        ({"key": "m", "value": 1, "timestamp": 1, "step": "1.5e+00"}, "metrics[0].step"),
+        ({"key": "m", "value": 1, "timestamp": 1, "step": "1e+19"}, "metrics[0].step"),
         ({"value": 1, "timestamp": 1}, "metrics[0].key"),
         ("m", "metrics[0]"),
     ],

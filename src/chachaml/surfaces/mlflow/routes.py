@@ -128,6 +128,7 @@ def _registry() -> list[Route]:
         _call("POST", f"{model}/create", "write", registry.create),
         _call("GET", f"{model}/get", "read", registry.get),
         _call("GET", f"{model}/search", "read", registry.search),
+        _call("POST", f"{model}/search", "read", registry.search),  # as R's client asks
         _call("GET", f"{model}/list", "read", registry.search),
         _call("PATCH", f"{model}/update", "write", registry.update),
         _call("POST", f"{model}/rename", "write", registry.rename),
