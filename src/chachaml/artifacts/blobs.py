@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -135,25 +136,32 @@ class LocalBlobs:
         digest = sha256(data).hexdigest()
         if self._renew(self.path(digest)):
             return Blob(digest, len(data))
-        return self._write([data])
+        return self._keep([data], lambda: digest)
 
-    def _write(
-        self, chunks: Iterator[bytes] | list[bytes], progress: Callable[[int], object] | None = None
+    def _write(self, chunks: Iterator[bytes], progress: Callable[[int], object] | None = None) -> Blob:
+        hasher = sha256()
+        return self._keep(_hashing(chunks, hasher.update), hasher.hexdigest, progress)
+
+    def _keep(
+        self,
+        chunks: Iterable[bytes],
+        digest: Callable[[], str],
+        progress: Callable[[int], object] | None = None,
     ) -> Blob:
+        """Keep chunks; `digest` tells their SHA-256 once all of them have come."""
         self._make(self._folder)
-        hasher, size = sha256(), 0
+        size = 0
         fd, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
         unfinished = Path(name)
         try:
             with open(fd, "wb", buffering=0) as file:
                 for chunk in chunks:
-                    hasher.update(chunk)
                     _write_all(file, chunk)
                     size += len(chunk)
                     if progress:
                         progress(len(chunk))
                 os.fchmod(fd, 0o400) if hasattr(os, "fchmod") else unfinished.chmod(0o400)
-            blob = Blob(hasher.hexdigest(), size)
+            blob = Blob(digest(), size)
             self._settle(unfinished, self.path(blob.digest))
         finally:
             unfinished.unlink(missing_ok=True)
@@ -418,6 +426,32 @@ def make_private(folder: Path, root: Path) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _hashing(chunks: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
+    """Yield chunks, hashing each; all but short ones in another thread while they are used."""
+    for chunk in chunks:
+        if len(chunk) < CHUNK:
+            update(chunk)
+            yield chunk
+        else:
+            with _meanwhile(update, chunk):
+                yield chunk
+
+
+@contextlib.contextmanager
+def _meanwhile(do: Callable[[bytes], object], chunk: bytes) -> Iterator[None]:
+    """Do something with a chunk in another thread while the block runs."""
+    with contextlib.ExitStack() as until_done:
+        try:
+            from concurrent.futures import ThreadPoolExecutor
+
+            pool = until_done.enter_context(ThreadPoolExecutor(1, "chachaml-hash"))
+            wait = pool.submit(do, chunk).result
+        except RuntimeError:  # the process ends, and begins no more threads
+            wait = partial(do, chunk)
+        yield
+        wait()
 
 
 def _write_all(file: BinaryIO, chunk: bytes) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -65,6 +66,8 @@ class ObjectBlobs(LocalBlobs):
         super().__init__(root)
         self._bucket, self._owner, self._piece = bucket, owner, piece
         self._has_claimed = False
+        self._known: dict[str, _State] = {}
+        """Large files of the folder that were right when they were like this."""
 
     def __repr__(self) -> str:
         return f"<blobs in {self._bucket.url}>"
@@ -196,8 +199,42 @@ class ObjectBlobs(LocalBlobs):
             if found.st_size <= _QUICK or not self._renewed(digest, found.st_size):
                 with super().open(digest) as file:
                     pieces = iter(lambda: file.read(self._piece), b"")
+                    if found.st_size <= self._piece:
+                        pieces = _verified(pieces, digest)
+                    else:
+                        pieces = self._while_right(pieces, digest, file)
                     self._send(digest, found.st_size, pieces, _FROM_FOLDER, found.st_mtime)
             path.unlink(missing_ok=True)
+            self._known.pop(digest, None)
+
+    def _settle(self, unfinished: Path, path: Path) -> None:
+        state = _State.of(unfinished.stat())
+        super()._settle(unfinished, path)
+        if state.size > self._piece:
+            self._known[path.name] = state
+
+    def _while_right(self, pieces: Iterator[bytes], digest: str, file: BinaryIO) -> Iterator[bytes]:
+        """Yield the pieces of a file that is right before and after.
+
+        Before, for whoever comes next goes on with those that went.
+
+        Raises:
+            BadValue: It is not.
+        """
+        self._make_sure(digest, file)
+        yield from pieces
+        self._make_sure(digest, file)
+
+    def _make_sure(self, digest: str, file: BinaryIO) -> None:
+        """Hash a file of the folder, unless it still is as it was when it was written or hashed here."""
+        state = _State.of(os.fstat(file.fileno()))
+        if self._known.get(digest) == state:
+            return
+        file.seek(0)
+        for _ in _verified(iter(lambda: file.read(CHUNK), b""), digest):
+            pass
+        file.seek(0)
+        self._known[digest] = state
 
     def _renewed(self, digest: str, size: int) -> bool:
         """Tell whether the bucket has a blob; if so it is as good as new, and not for the collector."""
@@ -211,31 +248,28 @@ class ObjectBlobs(LocalBlobs):
         """Have the bucket keep pieces of `self._piece` bytes as a blob.
 
         Raises:
-            BadValue: They are not what they should be; none of them is kept.
+            BadValue: `pieces` raised it, for they are not what they should be; none of them is kept.
         """
         if size <= self._piece:
-            data = b"".join(pieces)
-            _check(sha256(data).hexdigest(), digest)
-            self._bucket.put(f"blobs/{digest}", data, put)
+            self._bucket.put(f"blobs/{digest}", b"".join(pieces), put)
             return
         kept = _Kept(digest, size, self._piece, tried)
         there = {one.key: one.size for one in self._bucket.list(kept.folder)}
-        hasher = sha256()
+        sent: list[str] = []
 
         def missing() -> Iterator[tuple[str, bytes]]:
             at = 0
             for piece in pieces:
-                hasher.update(piece)
                 key = f"{kept.folder}{at:020}"
                 if there.get(key) != len(piece):
+                    sent.append(key)
                     yield key, piece
                 at += len(piece)
 
-        _in_parallel(lambda one: self._bucket.put(*one), missing())
         try:
-            _check(hasher.hexdigest(), digest)
+            _in_parallel(lambda one: self._bucket.put(*one), missing())
         except BadValue:
-            self._bucket.delete([one.key for one in self._bucket.list(kept.folder)])
+            self._bucket.delete(sent)
             raise
         self._bucket.put(kept.key, b"", put)
 
@@ -308,7 +342,7 @@ class ObjectBlobs(LocalBlobs):
         self._claim()
         try:
             # What is hashed is what is kept: the addresses of what came may still be in somebody's hands.
-            self._send(digest, size, parts, token_hex(8), time.time())
+            self._send(digest, size, _verified(parts, digest), token_hex(8), time.time())
         except BadValue:
             self._forget(name)
             raise
@@ -370,6 +404,18 @@ class _Kept(NamedTuple):
             return self.key, 0, self.size
         start = at // self.piece * self.piece
         return f"{self.folder}{start:020}", start, min(self.size, start + self.piece)
+
+
+class _State(NamedTuple):
+    """What tells a file from another one, and from itself once it was written to."""
+
+    inode: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class _Reader(io.RawIOBase):
@@ -448,9 +494,14 @@ def _incoming(name: str, at: int) -> str:
     return f"incoming/{name}/{at:020}"
 
 
-def _check(found: str, digest: str) -> None:
-    if found != digest:
-        raise another(found, digest)
+def _verified(chunks: Iterable[bytes], digest: str) -> Iterator[bytes]:
+    """Yield chunks; raise `BadValue` at their end if they have another SHA-256."""
+    hasher = sha256()
+    for chunk in chunks:
+        hasher.update(chunk)
+        yield chunk
+    if hasher.hexdigest() != digest:
+        raise another(hasher.hexdigest(), digest)
 
 
 def _cut(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
