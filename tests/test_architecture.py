@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import statistics
 import subprocess
 import sys
@@ -218,6 +219,26 @@ def test_nothing_runs_text_as_code() -> None:
         assert what.split(".")[-1] not in ("eval", "extractall", "system", "popen"), where
         assert what != "exec" or isinstance(call.args[0], ast.Constant), where
         assert not any(keyword.arg == "shell" for keyword in call.keywords), where
+
+
+def test_digests_are_strong() -> None:
+    for module, call, what in calls():
+        assert what.split(".")[-1] not in ("md5", "sha1"), f"{module}:{call.lineno}"
+        if what.endswith("hashlib.new"):
+            assert "sha256" in ast.unparse(call), f"{module}:{call.lineno}"
+
+
+def test_secrets_are_compared_in_a_time_that_tells_nothing() -> None:
+    """By `compare_digest`, or by looking up their digest; ids of tokens are no secrets."""
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+                sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
+                secret = [
+                    side for side in sides if re.search(r"(?i)(token|secret|password|signature)$", side)
+                ]
+                told = [side for side in sides if side.startswith(("'", '"')) or side.endswith(".id")]
+                assert not secret or told, f"{module}:{node.lineno}: {' and '.join(sides)}"
 
 
 def python(code: str) -> str:

@@ -34,7 +34,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "reference/python": {
         "": "logging finding changing models pipelines-and-sweeps alerts chat moving more classes integrations"
     },
-    "explanation": {"": "design durability performance scale security comparison first-five results"},
+    "explanation": {"": "design durability performance scale security attacks comparison first-five results"},
     "contributing": {"": "layout extending releasing"},
 }
 

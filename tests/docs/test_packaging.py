@@ -58,5 +58,19 @@ def test_the_workflow_is_one_and_covers_what_is_promised() -> None:
             assert (ROOT / path).exists(), path
 
 
+def test_the_workflow_may_only_read_and_runs_no_text_of_others() -> None:
+    """Titles, names of branches and the like come from whoever opens a pull request."""
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "pull_request_target" not in text
+    assert "secrets." not in text
+    for job in workflow["jobs"].values():
+        assert "permissions" not in job
+        for step in job["steps"]:
+            assert "github." not in step.get("run", "")
+            assert step.get("uses", "actions/").startswith("actions/")
+
+
 def test_this_python_is_found() -> None:
     assert f"{sys.version_info[0]}.{sys.version_info[1]}" in pythons()

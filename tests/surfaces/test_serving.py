@@ -234,6 +234,28 @@ print(ml.run(run.id).created_by)
     assert httpx.get(f"{url}/api/runs", headers={"Host": "tracker.example"}).status_code == 421
 
 
+def test_a_switch_of_safety_that_is_mistyped_starts_no_server(tmp_path: Path) -> None:
+    """Rather than one that is more open than was meant."""
+    command = ("ui", "--no-browser", f"--port={free_port()}")
+    done = chachaml(tmp_path, *command, CHACHAML_REQUIRE_TOKEN="perhaps")
+    assert done.returncode == 2
+    assert "must be on or off" in done.stderr
+
+
+def test_a_server_is_not_put_in_front_of_another_one_or_itself(tmp_path: Path) -> None:
+    port = free_port()
+    done = chachaml(tmp_path, "ui", f"http://127.0.0.1:{port}", f"--port={port}", "--no-browser")
+    assert done.returncode == 2
+    assert "is a server already" in done.stderr
+
+
+def test_a_cookie_for_https_belongs_to_this_host_alone() -> None:
+    from chachaml.surfaces.http.service import Options
+
+    assert Options(("https://runs.example.org",), team=True).cookie == "__Host-chachaml"
+    assert Options(("http://127.0.0.1:8080",)).cookie == "chachaml_8080"
+
+
 @pytest.mark.parametrize(
     "words",
     [

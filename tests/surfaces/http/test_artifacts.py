@@ -27,7 +27,16 @@ def fetch(http: httpx.Client, run: str, name: str, **given: Any) -> httpx.Respon
 
 
 @pytest.mark.parametrize(
-    "name", ["model.bin", "plots/roc curve.png", "日本.txt", 'a"b;c.txt', "100%.csv", "a#b?c.bin"]
+    "name",
+    [
+        "model.bin",
+        "plots/roc curve.png",
+        "日本.txt",
+        'a"b;c.txt',
+        "100%.csv",
+        "a#b?c.bin",
+        'a"\r\nSet-Cookie: x=1\r\n\r\n',
+    ],
 )
 def test_bytes_come_back_under_their_name(http: httpx.Client, run: str, name: str) -> None:
     made = put(http, run, name).json()
@@ -37,6 +46,7 @@ def test_bytes_come_back_under_their_name(http: httpx.Client, run: str, name: st
     disposition = got.headers["content-disposition"]
     assert disposition.startswith("attachment; ")
     assert disposition.endswith(f"filename*=UTF-8''{quote(name.rpartition('/')[2], safe='')}")
+    assert "set-cookie" not in got.headers
     assert [one["name"] for one in http.get(f"/api/runs/{run}/artifacts").json()] == [name]
 
 
