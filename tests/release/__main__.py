@@ -35,6 +35,7 @@ NEEDED = (
 """What tests read beside themselves; src is not among it, so what they import is the wheel."""
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
 PYRIGHT = "1.1.414"
 
 
@@ -56,13 +57,14 @@ def pythons() -> dict[str, Path]:
     return found
 
 
-def run(*command: object, folder: Path = ROOT, **environment: str) -> None:
-    """Run a command, and end with it if it fails."""
+def run(*command: object, folder: Path = ROOT, needed: bool = True) -> bool:
+    """Run a command, tell whether it succeeded, and end with it if it is `needed` and did not."""
     print("$", *command, file=sys.stderr)
     settings = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "CHACHA"))}
-    done = subprocess.run([str(part) for part in command], cwd=folder, env=settings | environment)
-    if done.returncode:
+    done = subprocess.run([str(part) for part in command], cwd=folder, env=settings)
+    if done.returncode and needed:
         sys.exit(done.returncode)
+    return not done.returncode
 
 
 def built() -> Path:
@@ -96,8 +98,8 @@ def environment(python: Path, wheel: Path, folder: Path) -> Path:
     return own
 
 
-def tried(version: str, python: Path, wheel: Path, tests: list[str], folder: Path) -> Path:
-    """Run the tests against the wheel on one Python, and return the Python of its environment."""
+def tried(python: Path, wheel: Path, tests: list[str], folder: Path) -> tuple[Path, bool]:
+    """Run the tests against the wheel; return the Python of its environment, and whether all passed."""
     own = environment(python, wheel, folder / "venv")
     place = folder / "place"
     place.mkdir()
@@ -105,10 +107,8 @@ def tried(version: str, python: Path, wheel: Path, tests: list[str], folder: Pat
         source = ROOT / name
         shutil.copytree(source, place / name) if source.is_dir() else shutil.copy(source, place / name)
     run(own, "-c", "import chachaml, sys; assert sys.prefix in chachaml.__file__", folder=place)
-    began = time.monotonic()
-    run(own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, folder=place)
-    print(f"Python {version}: passed in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return own
+    command = (own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SIDE_BY_SIDE, *tests)
+    return own, run(*command, folder=place, needed=False)
 
 
 def checked(own: Path, folder: Path) -> None:
@@ -120,19 +120,26 @@ def checked(own: Path, folder: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do it all; the first thing that fails ends it."""
+    """Do it all; what fails ends it, except that tests are run on all Pythons."""
     parser = argparse.ArgumentParser(prog="python -m tests.release", description=__doc__)
     parser.add_argument("tests", nargs="*", default=TESTS)
     tests = parser.parse_args(arguments).tests
     wheel = built()
     found = pythons()
+    failed = []
     with tempfile.TemporaryDirectory(prefix="chachaml-release-") as name:
         Path(name).chmod(0o755)  # Postgres, which tests start as another user, has to get at its libraries
         for version, python in found.items():
             folder = Path(name, version)
             folder.mkdir()
-            own = tried(version, python, wheel, tests, folder)
+            began = time.monotonic()
+            own, passed = tried(python, wheel, tests, folder)
+            verdict = "passed" if passed else "failed"
+            print(f"Python {version}: {verdict} in {time.monotonic() - began:.0f} s", file=sys.stderr)
+            failed += [] if passed else [version]
         checked(own, folder)
+    if failed:
+        sys.exit(f"{wheel.name}: tests fail on Python {', '.join(failed)}")
     missing = [version for version in PYTHONS if version not in found]
     print(
         f"{wheel.name}: good on Python {', '.join(found)}"

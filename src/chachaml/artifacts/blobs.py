@@ -160,11 +160,11 @@ class LocalBlobs:
                     size += len(chunk)
                     if progress:
                         progress(len(chunk))
-                os.fchmod(fd, 0o400) if hasattr(os, "fchmod") else unfinished.chmod(0o400)
+            _finish(unfinished)
             blob = Blob(digest(), size)
             self._settle(unfinished, self.path(blob.digest))
         finally:
-            unfinished.unlink(missing_ok=True)
+            remove_file(unfinished)
         return blob
 
     def part(self, name: str) -> Path:
@@ -225,9 +225,9 @@ class LocalBlobs:
             unfinished.unlink(missing_ok=True)
             raise another(hasher.hexdigest(), digest)
         size = unfinished.stat().st_size
-        unfinished.chmod(0o400)
+        _finish(unfinished)
         self._settle(unfinished, self.path(digest))
-        unfinished.unlink(missing_ok=True)
+        remove_file(unfinished)
         return Blob(digest, size)
 
     def _settle(self, unfinished: Path, path: Path) -> None:
@@ -352,9 +352,9 @@ class LocalBlobs:
         path = self.path(digest)
         try:
             size = path.lstat().st_size
-            path.unlink()
         except FileNotFoundError:
             return 0
+        remove_file(path)
         return size
 
     def sweep(self, older: float) -> int:
@@ -364,7 +364,7 @@ class LocalBlobs:
             with contextlib.suppress(OSError):
                 found = path.lstat()
                 if time.time() - found.st_mtime > (older if path.name.startswith(".new-") else RESUMABLE):
-                    path.unlink()
+                    remove_file(path)
                     freed += found.st_size
         return freed
 
@@ -452,6 +452,22 @@ def _meanwhile(do: Callable[[bytes], object], chunk: bytes) -> Iterator[None]:
             wait = partial(do, chunk)
         yield
         wait()
+
+
+def _finish(path: Path) -> None:
+    """Make read-only what is written; where that cannot be synced later, sync it now."""
+    if os.name == "nt":
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+    path.chmod(0o400)
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file, if it is there, that may be read-only."""
+    if os.name == "nt":
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(0o600)
+    path.unlink(missing_ok=True)
 
 
 def _write_all(file: BinaryIO, chunk: bytes) -> None:

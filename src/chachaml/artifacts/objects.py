@@ -25,7 +25,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO, NamedTuple, Self, TypeVar, cast
 
-from chachaml.artifacts.blobs import CHUNK, RESUMABLE, Address, Blob, LocalBlobs, another
+from chachaml.artifacts.blobs import CHUNK, RESUMABLE, Address, Blob, LocalBlobs, another, remove_file
 from chachaml.artifacts.bucket import About, Bucket
 from chachaml.core.errors import BadValue, Conflict, NotFound, StoreUnavailable
 
@@ -204,7 +204,7 @@ class ObjectBlobs(LocalBlobs):
                     else:
                         pieces = self._while_right(pieces, digest, file)
                     self._send(digest, found.st_size, pieces, _FROM_FOLDER, found.st_mtime)
-            path.unlink(missing_ok=True)
+            remove_file(path)
             self._known.pop(digest, None)
 
     def _settle(self, unfinished: Path, path: Path) -> None:

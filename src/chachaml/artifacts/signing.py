@@ -72,6 +72,6 @@ def _read_key(path: Path) -> bytes:
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with open(fd, "rb") as file:
         found = os.fstat(file.fileno())
-        foreign = hasattr(os, "getuid") and found.st_uid != os.getuid()
-        # A key that others may write, or have given, vouches for nothing.
-        return b"" if foreign or found.st_mode & 0o022 else file.read()
+        # A key that others may write, or have given, vouches for nothing. Windows tells neither.
+        foreign = hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022)
+        return b"" if foreign else file.read()

@@ -61,19 +61,19 @@ def store_path(given: str | os.PathLike[str] | None = None) -> Path:
 
 def spool_folder(path: Path) -> Path | None:
     """Return the folder of the spool that a store's path stands for, None for a file's."""
-    text = str(path)
+    text = path.as_posix()
     return Path(text.removeprefix("spool:")) if text.startswith("spool:") else None
 
 
 def server_url(path: Path) -> str:
     """Return the address of the server that a store's path stands for, '' for a file's."""
-    scheme, colon, rest = str(path).partition(":/")
+    scheme, colon, rest = path.as_posix().partition(":/")
     return f"{scheme}://{rest}" if colon and scheme in ("http", "https") else ""
 
 
 def database(path: Path) -> Address | None:
     """Return the database that a store's path stands for, None for a file's."""
-    scheme, colon, rest = str(path).partition(":/")
+    scheme, colon, rest = path.as_posix().partition(":/")
     return address_of(f"{scheme}://{rest}") if colon and scheme == "postgresql" else None
 
 
@@ -140,7 +140,8 @@ def spare_journals(store: Path) -> list[Path]:
     name = f"{crc32(path):08x}{crc32(path[::-1]):08x}"
     uid = os.getuid() if hasattr(os, "getuid") else "user"
     # Not tempfile.gettempdir(): it loads much and writes a trial file, on every read.
-    temporary = Path(os.environ.get("TMPDIR") or "/tmp") / f"chachaml-{uid}" / "journals" / name  # noqa: S108
+    temporary = Path(os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp")  # noqa: S108
+    temporary = temporary / f"chachaml-{uid}" / "journals" / name
     state = state_folder()
     return [state / "journals" / name, temporary] if state else [temporary]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import chachaml as ml
 from chachaml.core.errors import ChachamlError
-from chachaml.display import Paint, comparison_text, count, duration, number, runs_text
+from chachaml.display import Paint, comparison_text, count, duration, number, path_text, runs_text
 from chachaml.results import Runs
 
 __all__ = ["show_demo"]
@@ -103,4 +102,4 @@ def show_best(store: Path, paint: Paint) -> None:
 
 def _as_typed(program: str) -> str:
     """Return how this process was started, as something to type again."""
-    return os.path.relpath(program) if Path(program).stem == "chachaml" else "python -m chachaml"
+    return path_text(program) if Path(program).stem == "chachaml" else "python -m chachaml"

@@ -21,7 +21,7 @@ from chachaml.display.sweeps import sweep_text
 from chachaml.display.tables import table_html, table_text
 from chachaml.display.text import artifact_text, dataset_text, run_text, runs_text
 from chachaml.display.upkeep import retention_text, rule_text, usage_text
-from chachaml.display.words import Paint, ansi, count, duration, moment, number, plain, safe, size
+from chachaml.display.words import Paint, ansi, count, duration, moment, number, path_text, plain, safe, size
 
 __all__ = [
     "Curve",
@@ -46,6 +46,7 @@ __all__ = [
     "move_text",
     "moved_text",
     "number",
+    "path_text",
     "pipeline_text",
     "plain",
     "plot_text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ __all__ = [
     "number",
     "pad",
     "pairs",
+    "path_text",
     "plain",
     "safe",
     "size",
@@ -170,6 +172,14 @@ def value_text(value: Any) -> str:
     if isinstance(value, (list, dict)):
         return safe(json.dumps(value, ensure_ascii=False))
     return safe(str(value))
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """Return a path as one types it here: relative, unless it is on another drive."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return os.fspath(path)
 
 
 def pairs(items: Iterable[tuple[str, str]]) -> str:

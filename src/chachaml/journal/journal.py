@@ -6,6 +6,7 @@ in memory up to a limit, and what is lost beyond it is counted.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -272,7 +273,7 @@ class Journal:
             self._segments = []
             if self._held_lock is not None:
                 if drained:
-                    remove_folder(self.folder)
+                    remove_folder(self.folder, self._held_lock)
                 self._held_lock.drop()
                 self._held_lock = None
 
@@ -300,8 +301,10 @@ def _remove_segment(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a drained journal's folder, and the folder of journals if it is the last."""
+def remove_folder(folder: Path, lock: liveness.Lock | None) -> None:
+    """Remove a drained journal's folder, whose lock is held, and the folder of journals if it is the last."""
+    if lock and os.name == "nt":  # where a file that is open stays, and so does another's lock
+        lock.drop()
     with suppress(OSError):  # not empty, or another process removes it too, or the disk is in trouble
         for name in (liveness.LOCK, BEAT, DONE):
             (folder / name).unlink(missing_ok=True)

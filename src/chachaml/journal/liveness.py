@@ -7,10 +7,11 @@ process's start time and the machine's boot id decide instead.
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from chachaml.core.changes import JournalInfo
 
@@ -24,16 +25,21 @@ __all__ = ["LOCK", "Lock", "hold", "identity", "lives", "whoami"]
 LOCK = "lock"
 """Name of the lock file."""
 
+_SYNCHRONIZE, _STILL_RUNS, _ACCESS_DENIED = 0x100000, 0x102, 5
+"""From Windows' headers: a right to a process, WAIT_TIMEOUT and an error."""
 
-class Lock(NamedTuple):
+
+class Lock:
     """A lock taken; ``real`` is False where the file system has no locks: ask `lives` then."""
 
-    fd: int
-    real: bool
+    def __init__(self, fd: int, *, real: bool) -> None:
+        self._fd, self.real = fd, real
 
     def drop(self) -> None:
-        """Let go of the lock, or of a forked process's copy of it."""
-        os.close(self.fd)
+        """Let go of the lock, or of a forked process's copy of it, if that was not done yet."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def hold(folder: Path, *, wait: bool = False) -> Lock | None:
@@ -56,10 +62,17 @@ def _lock(fd: int, wait: bool) -> None:
         return
     import msvcrt
 
-    try:
-        msvcrt.locking(fd, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except PermissionError as error:
-        raise BlockingIOError(str(error)) from None
+    while True:
+        try:
+            # LK_LOCK gives up after ten seconds.
+            msvcrt.locking(fd, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EDEADLK):
+                raise
+            if not wait:
+                raise BlockingIOError(str(error)) from None
+        else:
+            return
 
 
 def whoami(journal: str, store: str, time: int) -> JournalInfo:
@@ -122,6 +135,8 @@ def _started(pid: int) -> int | None:
 
 
 def _exists(pid: int) -> int | None:
+    if sys.platform == "win32":
+        return _exists_in_windows(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -129,3 +144,19 @@ def _exists(pid: int) -> int | None:
     except OSError:
         pass
     return 0
+
+
+def _exists_in_windows(pid: int) -> int | None:
+    # os.kill(pid, 0) would be Ctrl-C there.
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = ctypes.c_void_p(kernel.OpenProcess(_SYNCHRONIZE, False, pid))
+    if not handle:
+        refused = ctypes.get_last_error() == _ACCESS_DENIED  # type: ignore[attr-defined]
+        return 0 if refused else None
+    try:
+        return 0 if kernel.WaitForSingleObject(handle, 0) == _STILL_RUNS else None
+    finally:
+        kernel.CloseHandle(handle)

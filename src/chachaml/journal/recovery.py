@@ -113,27 +113,28 @@ def _recover_one(
         with _if_dead(folder, info) if is_dead is None else nullcontext(is_dead(folder, info)) as dead:
             if dead:
                 _bury(folder, info, store, report)
+                remove_folder(folder, dead if isinstance(dead, liveness.Lock) else None)
                 return
         report.live += 1
         _help(folder, store, late)
 
 
 @contextmanager
-def _if_dead(folder: Path, info: JournalInfo) -> Iterator[bool]:
-    """Hold the journal's lock if its owner is dead, and say so."""
+def _if_dead(folder: Path, info: JournalInfo) -> Iterator[liveness.Lock | None]:
+    """Hold the journal's lock if its owner is dead, and give it."""
     try:
         lock = liveness.hold(folder)
     except FileNotFoundError:  # another process has just brought it in
         lock = None
     try:
-        yield lock is not None and (lock.real or liveness.lives(info) is False)
+        yield lock if lock and (lock.real or liveness.lives(info) is False) else None
     finally:
         if lock is not None:
             lock.drop()
 
 
 def _bury(folder: Path, info: JournalInfo, store: Store, report: Recovered) -> None:
-    """Bring in all that a dead process's journal holds, let its runs crash, and remove it."""
+    """Bring in all that a dead process's journal holds, let its runs crash, and remove its segments."""
     drain = Drain(FolderSource(folder), store)
     drain.run()
     report.damaged += drain.damaged
@@ -146,7 +147,6 @@ def _bury(folder: Path, info: JournalInfo, store: Store, report: Recovered) -> N
             path.unlink(missing_ok=True)
         else:
             report.damaged += path.stat().st_size
-    remove_folder(folder)
     report.drained += 1
 
 
@@ -176,7 +176,7 @@ def _sweep(folder: Path) -> None:
     try:
         if time.time() - folder.stat().st_mtime > _YOUNG and (lock := liveness.hold(folder)):
             if not list(folder.glob("*.seg")):
-                remove_folder(folder)
+                remove_folder(folder, lock)
             lock.drop()
     except OSError:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from click.shell_completion import CompletionItem
 import chachaml as ml
 from chachaml.core import settings
 from chachaml.core.errors import ChachamlError, StoreUnavailable
+from chachaml.display import path_text
 
 __all__ = [
     "Listing",
@@ -112,7 +112,7 @@ def require_store(path: Path) -> None:
         return
     if not path.exists() and not settings.journals_beside(path).exists():
         raise StoreUnavailable(
-            f"there is no store at {os.path.relpath(path)}",
+            f"there is no store at {path_text(path)}",
             "go to the folder where the runs were logged, or say where it is: chachaml --store PATH ...",
         )
 

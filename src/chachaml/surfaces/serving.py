@@ -18,6 +18,7 @@ from chachaml.connection import Connection
 from chachaml.core import configuration, settings
 from chachaml.core.access import new_token
 from chachaml.core.errors import BadValue, StoreUnavailable
+from chachaml.display import path_text
 from chachaml.surfaces.commands import cli, examples
 
 if TYPE_CHECKING:
@@ -334,6 +335,4 @@ def _connect(store: str | None) -> Connection:
 def _shown(where: Connection) -> str:
     if settings.is_elsewhere(where.path):
         return where.place
-    with contextlib.suppress(ValueError):
-        return os.path.relpath(where.path)
-    return str(where.path)
+    return path_text(where.path)
