@@ -454,9 +454,10 @@ def test_no_artifact_without_bytes_after_a_kill(folder: Path) -> None:
     code = """
 import os, signal, threading, chachaml as ml
 run = ml.start_run()
-threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGKILL)).start()
 for number in range(10**6):
     run.log_artifact(f"{number}", os.urandom(2000))
+    if number == 20:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()
 """
     for _ in range(3):
         subprocess.run([sys.executable, "-c", code], cwd=folder, check=False)

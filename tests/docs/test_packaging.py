@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.release.__main__ import PYTHONS, pythons
 import chachaml
 
 ROOT = Path(__file__).parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
 VENDOR = ROOT / "src" / "chachaml" / "web" / "static" / "vendor"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -40,8 +42,28 @@ def test_the_changelog_has_the_version() -> None:
     assert re.search(rf"^## \[{re.escape(chachaml.__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
 
 
-def test_the_workflow_is_one_and_covers_what_is_promised() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+def test_workflows_are_as_their_schema_says() -> None:
+    command = [
+        Path(sys.executable).with_name("check-jsonschema"),
+        "--builtin-schema",
+        "vendor.github-workflows",
+    ]
+    said = subprocess.run([*command, *WORKFLOWS.glob("*.yml")], capture_output=True, text=True)
+    assert not said.returncode, said.stdout
+
+
+def test_a_tag_publishes_and_nothing_else_does_nor_with_a_secret() -> None:
+    text = (WORKFLOWS / "publish.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow[True] == {"push": {"tags": ["v*"]}}  # YAML takes the word on for yes
+    assert "secrets." not in text
+    assert workflow["jobs"]["publish"]["environment"] == "release"
+    assert workflow["jobs"]["publish"]["permissions"] == {"id-token": "write"}
+    assert "publish" not in (WORKFLOWS / "ci.yml").read_text()
+
+
+def test_the_workflow_covers_what_is_promised() -> None:
+    workflow = yaml.safe_load((WORKFLOWS / "ci.yml").read_text())
     jobs = workflow["jobs"]
     assert tuple(jobs["linux"]["strategy"]["matrix"]["python"]) == PYTHONS
     assert tuple(jobs["others"]["strategy"]["matrix"]["python"]) == PYTHONS

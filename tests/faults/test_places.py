@@ -29,6 +29,8 @@ IS_ROOT = getattr(os, "getuid", int)() == 0
 DENIED = "-dac_override,-dac_read_search"
 # Root may write everywhere; without these rights it is as any other user.
 AS_A_USER = ("setpriv", f"--inh-caps={DENIED}", f"--bounding-set={DENIED}") if IS_ROOT else ()
+# Whoever may mount because they are root in a name space of their own is themselves again in another.
+AS_ONESELF = () if IS_ROOT else ("unshare", f"--map-user={os.getuid()}", f"--map-group={os.getgid()}")
 # In a mount namespace of its own, the folder is mounted over itself, to be read only.
 READ_ONLY = (
     *OWN_MOUNTS,
@@ -36,6 +38,7 @@ READ_ONLY = (
     "-c",
     'mount --bind . . && mount -o remount,ro,bind . && cd . && cd "$PWD" && exec "$@"',
     "sh",
+    *AS_ONESELF,
 )
 
 
