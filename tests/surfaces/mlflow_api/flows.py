@@ -160,9 +160,39 @@ def boosted(library: str, features: Any, target: Any) -> None:
     assert len(loaded.predict(features[:3])) == 3
 
 
+def tuning() -> None:
+    """Tune with Optuna, whose studies MLflow keeps as runs, and with its callback for MLflow."""
+    import optuna
+    from optuna_integration import MLflowCallback
+
+    def far(trial: Any) -> float:
+        return float((trial.suggest_float("x", -3, 3) - 1) ** 2)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    name = f"{NAME} callback"
+    study = optuna.create_study(study_name=name, sampler=optuna.samplers.RandomSampler(0))
+    study.optimize(far, 3, callbacks=[MLflowCallback(mlflow.get_tracking_uri(), "far")])
+    runs = client.search_runs([client.get_experiment_by_name(name).experiment_id], order_by=["metrics.far"])
+    assert [run.data.metrics["far"] for run in runs] == sorted(trial.value for trial in study.trials)
+    assert float(runs[0].data.params["x"]) == study.best_params["x"]
+    if MAJOR < 3:
+        return
+    from mlflow.optuna.storage import MlflowStorage
+
+    storage = MlflowStorage(client.create_experiment(f"{NAME} studies"))
+    study = optuna.create_study(storage=storage, study_name="s", sampler=optuna.samplers.RandomSampler(0))
+    study.optimize(far, 3)
+    again = optuna.load_study(storage=storage, study_name="s")
+    assert sorted(trial.number for trial in again.trials) == [0, 1, 2]
+    assert again.best_value == min(trial.value for trial in again.trials)
+    assert again.best_params == study.best_params
+
+
 first = tracking()
 experiments()
 registry(first)
 if importlib.util.find_spec("sklearn"):
     training()
+if importlib.util.find_spec("optuna_integration"):
+    tuning()
 print(f"{NAME}: all is as it should be")

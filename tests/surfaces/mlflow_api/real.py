@@ -30,7 +30,7 @@ def python_of(version: str, *, skinny: bool) -> Path:
         subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
         what = [f"mlflow{'-skinny' * skinny}=={version}", "setuptools<81"]
         if not skinny:
-            what += ["scikit-learn<1.8", "xgboost-cpu<3.1", "lightgbm<4.7"]
+            what += ["scikit-learn<1.8", "xgboost-cpu<3.1", "lightgbm<4.7", "optuna-integration"]
         if version == VERSIONS[-1]:  # finds chachaml:// by its entry points
             what += ["--editable", str(ROOT)]
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]

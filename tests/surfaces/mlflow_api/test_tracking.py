@@ -352,6 +352,17 @@ def test_data_sets_are_inputs_of_runs(mlflow: Mlflow, server: Served) -> None:
 # searching ----------------------------------------------------------------------------------------
 
 
+def test_a_parent_and_a_user_that_are_set_later_are_found(mlflow: Mlflow) -> None:
+    parent = mlflow.run(run_name="parent")
+    mlflow.run(run_name="born", tags=[{"key": "mlflow.parentRunId", "value": parent}])
+    set_later = [{"key": "mlflow.parentRunId", "value": parent}, {"key": "mlflow.user", "value": "ada"}]
+    mlflow.post("runs/log-batch", run_id=mlflow.run(run_name="later"), tags=set_later)
+    assert set(mlflow.search(f"tags.mlflow.parentRunId = '{parent}'")) == {"born", "later"}
+    assert mlflow.search("tags.mlflow.parentRunId IS NULL") == ["parent"]
+    assert mlflow.search("tags.mlflow.user = 'ada'") == ["later"]
+    assert set(mlflow.search("tags.mlflow.user != 'ada'")) == {"parent", "born"}
+
+
 @pytest.fixture
 def some(mlflow: Mlflow) -> Mlflow:
     """Three runs, one, two and three, the first of which is the oldest."""

@@ -22,8 +22,8 @@ from chachaml.surfaces.mlflow.errors import invalid
 __all__ = ["Asked", "Given", "answered", "endpoint", "pages"]
 
 _JSON = "application/json"
-_WHOLE = re.compile(r"-?\d{1,19}|-?\d(\.\d{1,17})?e\+\d\d")
-"""Whole numbers as texts: R's client sends 100000 as 1e+05."""
+_NUMBER = re.compile(r"[-+]?\d{1,19}(\.\d{1,17})?([eE][-+]?\d{1,2})?")
+"""A number as text, which is whole in 1e+05 too, as R's client writes 100000."""
 _CLIENT = re.compile(r"mlflow-python-client/(\d+)")
 
 
@@ -61,8 +61,8 @@ class Given:
             if default is None:
                 raise self.missing(name)
             return default
-        if isinstance(value, str) and _WHOLE.fullmatch(value):
-            value = float(value) if "e" in value else int(value)
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            value = int(value) if value.lstrip("-+").isdigit() else float(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:

@@ -119,10 +119,23 @@ def _metric(one: Comparison) -> Expression:
 def _textual(one: Comparison) -> Expression:
     if one.entity == "param":
         field = Field("param", one.key)
+    elif one.key in (PARENT, USER):
+        return _either(Field("tag", one.key), Field("attribute", _TAGS[one.key]), one)
     elif one.key in _TAGS:
         field = Field("attribute", _TAGS[one.key])
     else:
         field = Field("tag", "note" if one.key == NOTE else one.key)
+    return _asked(field, one)
+
+
+def _either(tag: Field, made: Field, one: Comparison) -> Expression:
+    """Ask of a tag that was set later, and where there is none of what the run was made with."""
+    if one.op == "is null":
+        return And((IsNull(tag), IsNull(made)))
+    return Or((And((Not(IsNull(tag)), _asked(tag, one))), And((IsNull(tag), _asked(made, one)))))
+
+
+def _asked(field: Field, one: Comparison) -> Expression:
     if one.op == "is null":
         return IsNull(field)
     if one.op == "is not null":
