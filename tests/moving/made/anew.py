@@ -1,21 +1,26 @@
 """Makes all fixtures anew, each by its tool in an environment of its own: make fixtures.
 
 Ids and times are others each time, so the tests read what is expected from what the tools say themselves.
-What a server answers is recorded apart: start ``mlflow server`` on the database and run `recording`.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, suppress
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 from tests.moving.made.mlflow_fixtures import TABLES, keep
+from tests.moving.made.recording import record
 from tests.postgres import PASSWORD, USER, server
 
 HERE = Path(__file__).parent
@@ -43,9 +48,10 @@ def python_of(tool: str) -> str:
 
 
 def run(tool: str, script: str, *arguments: str, **environment: str) -> None:
-    """Run a script of this folder with a tool."""
+    """Run a script of this folder with a tool, which may leave in its folder what it likes."""
     command = [python_of(tool), str(HERE / script), *arguments]
-    subprocess.run(command, check=True, env={**os.environ, **environment})
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(command, check=True, env={**os.environ, **environment}, cwd=folder)
 
 
 def mlflow(made: Path) -> None:
@@ -54,9 +60,38 @@ def mlflow(made: Path) -> None:
     files = (f"file://{made}/f/mlruns", str(made / "f"))
     run("mlflow", "mlflow_made.py", *files, MLFLOW_ALLOW_FILE_STORE="true")
     run("mlflow", "mlflow_made.py", f"sqlite:///{made}/mlflow.db", str(made), str(made / "artifacts"))
+    with mlflow_server(made) as url:
+        record(url, FIXTURES / "mlflow" / "server.json")
     for name in ("mlruns", "artifacts"):
         shutil.rmtree(FIXTURES / "mlflow" / name, ignore_errors=True)
     keep(made, FIXTURES / "mlflow")
+
+
+@contextmanager
+def mlflow_server(made: Path) -> Iterator[str]:
+    """Serve the database with MLflow's own server; give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [python_of("mlflow"), "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{made}/mlflow.db", "--artifacts-destination", str(made)]
+    process = subprocess.Popen(command, cwd=made, start_new_session=True)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while not _is_up(url):
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.2)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").is_success
+    except httpx.TransportError:
+        return False
 
 
 def mlflow_postgres(made: Path) -> None:
