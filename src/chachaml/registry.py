@@ -20,6 +20,7 @@ from chachaml.core.changes import (
     AliasMoved,
     ModelDeleted,
     ModelDescribed,
+    ModelRenamed,
     RegistryChange,
     Stage,
     StageMoved,
@@ -53,6 +54,7 @@ __all__ = [
     "models",
     "promote",
     "register_model",
+    "rename_model",
     "roll_back",
     "set_alias",
     "set_model_note",
@@ -375,6 +377,24 @@ def _described(
     about = None if description is None else as_text("description", description)
     text = None if note is None else as_text("note", note)
     return ModelDescribed(_now(), current_user(), name, number, about, text, given)
+
+
+def rename_model(name: str, to: str) -> Model:
+    """Give a model another name; its versions, stages, aliases, tags and history go with it.
+
+    Whoever loads it by the name that it had finds it no more.
+
+    Args:
+        name: The name that it has.
+        to: The new one, which no model has.
+
+    Raises:
+        NotFound: No such model.
+        Conflict: There is a model of the new name.
+    """
+    model(name)
+    _apply(connection(), ModelRenamed(_now(), current_user(), name, _check_name("model", to)))
+    return model(to)
 
 
 def history(name: str, *, limit: int = 100) -> Lines[Move]:

@@ -343,3 +343,17 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(
     with pytest.raises(MissingExtra, match="lightgbm, which is not installed") as error:
         made.load()
     assert error.value.hint == "pip install lightgbm"
+
+
+def test_a_model_is_renamed() -> None:
+    with ml.start_run() as run:
+        ml.log_artifact("model", [1])
+    reg.register_model("iris", run=run, artifact="model", stage="production")
+    assert (reg.rename_model("iris", "flowers").name, reg.load_model("flowers")) == ("flowers", [1])
+    assert reg.history("flowers")[0].what == "renamed"
+    with pytest.raises(NotFound):
+        reg.rename_model("iris", "other")
+    with pytest.raises(Conflict, match="there is a model 'flowers' already"):
+        reg.rename_model("flowers", "flowers")
+    with pytest.raises(BadValue):
+        reg.rename_model("flowers", "a@b")

@@ -15,6 +15,8 @@ from chachaml import connection as connections
 from tests.buckets.front import Front
 from tests.buckets.test_bucket import LARGE, objects
 from tests.served import SESSION, served
+from tests.surfaces.mlflow_api.client import Mlflow
+from tests.surfaces.mlflow_api.test_uploads import Sender
 
 
 @contextmanager
@@ -123,3 +125,12 @@ def test_bytes_put_directly_are_checked(folder: Path, bucket: str) -> None:
             [],
             [],
         ]
+
+
+def test_a_file_that_came_in_parts_is_kept_in_the_bucket(folder: Path, bucket: str) -> None:
+    with serving(folder, bucket) as server, httpx.Client(base_url=server, headers=ASKING) as http:
+        mlflow = Mlflow(http)
+        sender = Sender(mlflow, mlflow.run())
+        sender.send(b"first ", b"second")
+        assert len(objects(bucket, "blobs")) == 1
+        assert sender.read("w.bin") == b"first second"

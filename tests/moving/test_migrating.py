@@ -81,7 +81,7 @@ def content(store: Store) -> dict[str, Any]:
         "history": store.history(limit=EVERYTHING),
         "models": store.models(),
         "versions": store.versions(),
-        "moves": store.moves("net"),
+        "moves": [store.moves(model.name) for model in store.models()],
         "alerts": store.alerts(),
         "events": store.events(),
         "access": store.access(),
@@ -119,6 +119,8 @@ def test_doing_it_again_brings_only_what_is_new(source: Path) -> None:
     with ml.start_run("digits", name="new") as run:
         ml.log_metric("loss", 1.0)
     ml.set_note(run.id, "look")
+    ml.registry.rename_model("net", "between")
+    ml.registry.rename_model("between", "nets")
     more = ml.migrate(source, "copy.db")
     assert (more.runs, more.unchanged, more.points) == (1, first.runs, 1)
     assert more.verified

@@ -16,6 +16,7 @@ from chachaml.core.changes import (
     Batch,
     ModelDeleted,
     ModelDescribed,
+    ModelRenamed,
     RegistryChange,
     RunDeleted,
     StageMoved,
@@ -59,6 +60,7 @@ changes: st.SearchStrategy[RegistryChange] = st.one_of(
         texts,
         st.dictionaries(st.sampled_from(["k", "l"]), st.none() | st.just("3"), max_size=2),
     ),
+    st.builds(ModelRenamed, st.just(6), st.just("bob"), models, models),
     st.builds(ModelDeleted, st.just(5), st.just("bob"), models, st.none() | numbers, st.booleans()),
 )
 

@@ -235,6 +235,14 @@ def test_what_only_looks_like_a_marked_float_is_left_alone(text: str) -> None:
     assert parse(text) == json.loads(text)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [10**500, -(10**4200), 2**64, -0.0, 5e-324, 1.7976931348623157e308, "x" * 5000, "$float", [1.0, 1]],
+)
+def test_long_and_odd_values_come_back_as_they_were(value: object) -> None:
+    assert repr(parse(canonical("k", value))) == repr(value)
+
+
 def test_nested_params_get_dotted_keys() -> None:
     params = {
         "lr": 0.1,

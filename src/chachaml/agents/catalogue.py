@@ -143,6 +143,7 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("set_model_alias", "write", {}),
     ("delete_model_alias", "write", {}),
     ("describe_model", "write", {}),
+    ("rename_model", "write", {}),
     ("set_alert", "write", {"without": ("webhook_url", "secret", "keep_targets"), "before": _keeps_targets}),
     ("switch_alert", "write", {}),
     ("mute_alert", "write", {}),

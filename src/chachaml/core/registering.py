@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chachaml.core.changes import AliasMoved, ModelDeleted, ModelDescribed, Stage, StageMoved
+from chachaml.core.changes import AliasMoved, ModelDeleted, ModelDescribed, ModelRenamed, Stage, StageMoved
 
-__all__ = ["may_alias", "may_delete", "may_make", "may_move", "moved"]
+__all__ = ["may_alias", "may_delete", "may_make", "may_move", "may_rename", "moved"]
 
 
 def moved(stages: Mapping[int, Stage], version: int, stage: Stage) -> dict[int, Stage]:
@@ -30,6 +30,11 @@ def moved(stages: Mapping[int, Stage], version: int, stage: Stage) -> dict[int, 
 def may_make(change: ModelDescribed, *, there: bool) -> str:
     """Return why a model may not be made ('' if it may)."""
     return f"there is a model {change.model!r} already" if there else ""
+
+
+def may_rename(change: ModelRenamed, *, there: bool) -> str:
+    """Return why a model may not get a name that another has, or it itself ('' if it may)."""
+    return f"there is a model {change.to!r} already" if there else ""
 
 
 def may_move(stages: Mapping[int, Stage], change: StageMoved) -> str:

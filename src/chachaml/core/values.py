@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from chachaml.core.errors import BadValue
 
 __all__ = [
@@ -36,6 +38,9 @@ MAX_PARAM = 16_000_000
 
 MAX_KEY = 1000
 """The longest key, in characters."""
+
+_PLAIN = 4000
+"""Characters of JSON up to which the quick decoder reads all numbers: it refuses the very long ones."""
 
 _FLOAT = "$float"
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -226,14 +231,19 @@ def _plain_other(key: str, value: Any) -> Any:
     )
 
 
-def parse(text: str) -> Any:
-    """Return the value that `canonical` wrote as `text`."""
-    return json.loads(text, object_hook=_parse_float)
-
-
 def _parse_float(value: dict[str, Any]) -> Any:
     name = value.get(_FLOAT)
     return _NON_FINITE.get(name, value) if len(value) == 1 and isinstance(name, str) else value
+
+
+_decode = json.JSONDecoder(object_hook=_parse_float).decode
+
+
+def parse(text: str) -> Any:
+    """Return the value that `canonical` wrote as `text`."""
+    if len(text) <= _PLAIN and _FLOAT not in text:
+        return msgspec.json.decode(text)
+    return _decode(text)
 
 
 def json_ready(data: Any) -> Any:

@@ -12,6 +12,7 @@ from chachaml.connected import Connection
 from chachaml.core.changes import (
     Batch,
     Change,
+    ModelRenamed,
     PackagesSeen,
     PointsLogged,
     RecordKept,
@@ -22,7 +23,7 @@ from chachaml.core.changes import (
 )
 from chachaml.core.errors import AccessDenied
 from chachaml.core.ids import new_id
-from chachaml.core.model import HistoryRow, RunQuery, Summary, WholeRun
+from chachaml.core.model import HistoryRow, RunQuery, Summary, VersionRow, WholeRun
 from chachaml.moving.account import Progress, Tally
 from chachaml.moving.difference import belongings, likeness, same_points
 from chachaml.moving.places import carry_bytes, show
@@ -209,6 +210,7 @@ class Mirror:
         versions = self._source.versions()
         kept = carry_bytes(self._from.blobs(), self._to.blobs(), versions, self._tally)
         models = self._source.models()
+        self._rename(versions)
         known = {row.name for row in self._target.models()}
         before = {row.id for row in self._target.versions()}
         self._tally.models += sum(row.name not in known for row in models)
@@ -217,6 +219,18 @@ class Mirror:
         self._copy(versions=[row for row in versions if row.digest in kept])
         for model in models:
             self._copy(moves=self._source.moves(model.name, limit=_ALL)[::-1])
+
+    def _rename(self, versions: Sequence[VersionRow]) -> None:
+        """Rename models that were copied before and have been renamed since."""
+        now = {row.id: row.model for row in versions}
+        moved = {(row.model, now[row.id]) for row in self._target.versions() if row.id in now}
+        for _, new in sorted(pair for pair in moved if pair[0] != pair[1]):
+            here = {row.name for row in self._target.models()}
+            for move in self._source.moves(new, limit=_ALL)[::-1]:
+                if move.what == "renamed" and move.before in here and move.after not in here:
+                    renamed = ModelRenamed(move.time, move.by, str(move.before), str(move.after))
+                    self._apply(renamed)
+                    here = (here - {move.before}) | {str(move.after)}
 
 
 def _ascending(read: Any) -> Iterator[list[Any]]:

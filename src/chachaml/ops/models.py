@@ -25,6 +25,7 @@ __all__ = [
     "list_models",
     "promote_model",
     "register_model",
+    "rename_model",
     "roll_back_model",
     "set_model_alias",
 ]
@@ -166,6 +167,17 @@ def describe_model(model_name: str, description: str | None = None, note: str | 
         note: In Markdown, of any length.
     """
     return registry.describe_model(model_name, description=description, note=note)
+
+
+@operation("write")
+def rename_model(model_name: str, to: str) -> Model:
+    """Give a model another name; its versions, aliases and history go with it.
+
+    Args:
+        model_name: The name that it has.
+        to: The new one, which no model has.
+    """
+    return registry.rename_model(model_name, to)
 
 
 @operation("read")

@@ -133,6 +133,9 @@ def _version(db: Db, row: VersionRow) -> str:
     there = db.execute(here, (model, row.version)).get
     if there not in (None, row.id):
         return f"version {row.version} of model {row.model!r} is another one here"
+    names = "SELECT name FROM versions JOIN models ON models.no = versions.model WHERE versions.id = ?"
+    if (name := db.execute(names, (row.id,)).get) not in (None, row.model):
+        return f"version {row.version} of model {row.model!r} is one of model {name!r} here"
     live = "SELECT version FROM versions WHERE model = ? AND stage = 'production' AND version != ?"
     if row.stage == "production" and (other := db.execute(live, (model, row.version)).get):
         return f"version {other} of model {row.model!r} is in production here, and not {row.version}"

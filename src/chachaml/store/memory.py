@@ -106,6 +106,9 @@ from chachaml.store.protocol import Feed, FeedRow
 __all__ = ["MemoryStore"]
 
 
+_ALL = {"with_values": True, "last_only": False}
+
+
 class MemoryStore(MemoryCopies, MemoryUpkeep):
     """Keeps runs in plain lists and dicts; see `chachaml.store.protocol` for what it promises.
 
@@ -380,7 +383,10 @@ class MemoryStore(MemoryCopies, MemoryUpkeep):
             if behind is not None:
                 found = [pair for pair in found if compare(query.order, pair[0], behind) > 0]
             page = found[query.offset : query.offset + query.limit]
-            rows = tuple(filled(run, query.keys) if query.with_values else tagged(run) for _, run in page)
+            rows = tuple(
+                filled(run, query.keys, last_only=query.last_only) if query.with_values else tagged(run)
+                for _, run in page
+            )
         return Page(rows, page_end(page[-1][0]) if len(found) > len(page) and not query.offset else "")
 
     def count_runs(self, query: RunQuery) -> int:
@@ -390,16 +396,16 @@ class MemoryStore(MemoryCopies, MemoryUpkeep):
 
     def columns(self, query: RunQuery) -> Columns:
         """Return all runs that match, in their order, as columns; limit and cursor do not matter."""
-        return columns_of(self.find_runs(replace(query, limit=1 << 62, cursor="", with_values=True)).runs)
+        return columns_of(self.find_runs(replace(query, limit=1 << 62, cursor="", **_ALL)).runs)
 
     def values(self, query: RunQuery, fields: Sequence[Field]) -> Values:
         """Return the values of some fields of the runs that match, in their order."""
-        rows = self.find_runs(replace(query, with_values=True, keys=None)).runs
+        rows = self.find_runs(replace(query, keys=None, **_ALL)).runs
         return values_of([(row, self._runs[row.id].datasets) for row in rows], fields)
 
     def facets(self, query: RunQuery) -> list[Facet]:
         """Return what the runs that match have, by kind, then by key."""
-        return facets_of(self.find_runs(replace(query, with_values=True, keys=None)).runs)
+        return facets_of(self.find_runs(replace(query, keys=None, **_ALL)).runs)
 
     def keys(self) -> dict[str, list[str]]:
         """Return the keys that any run has, sorted, under "metric", "param" and "tag"."""

@@ -11,6 +11,7 @@ from chachaml.core.changes import (
     AliasMoved,
     ModelDeleted,
     ModelDescribed,
+    ModelRenamed,
     RegistryChange,
     RowsCopied,
     Stage,
@@ -18,7 +19,7 @@ from chachaml.core.changes import (
     VersionRegistered,
 )
 from chachaml.core.model import ArtifactRow, ModelRow, MoveRow, VersionRow
-from chachaml.core.registering import may_alias, may_delete, may_make, may_move, moved
+from chachaml.core.registering import may_alias, may_delete, may_make, may_move, may_rename, moved
 
 __all__ = ["MemoryRegistry"]
 
@@ -56,6 +57,8 @@ class MemoryRegistry:
                 return self._alias(change)
             case ModelDescribed():
                 return self._describe(change)
+            case ModelRenamed():
+                return self._rename(change)
             case ModelDeleted():
                 return self._delete(change)
         raise TypeError(f"{type(change).__name__} is no change of the registry")
@@ -156,6 +159,17 @@ class MemoryRegistry:
             self._models[change.model] = row
         return ""
 
+    def _rename(self, change: ModelRenamed) -> str:
+        if why := may_rename(change, there=change.to in self._models):
+            return why
+        old, new = change.model, change.to
+        self._models[new] = replace(self._models.pop(old), name=new)
+        rows = self._versions.pop(old)
+        self._versions[new] = {no: replace(row, model=new) for no, row in rows.items()}
+        self._moves = [replace(row, model=new) if row.model == old else row for row in self._moves]
+        self._tell(replace(change, model=new), None, "renamed", old, new)
+        return ""
+
     def _delete(self, change: ModelDeleted) -> str:
         if why := may_delete(self._stages(change.model), change):
             return why
@@ -189,6 +203,9 @@ class MemoryRegistry:
             return f"there is no model {given.model!r}"
         if given.version in versions and versions[given.version].id != given.id:
             return f"version {given.version} of model {given.model!r} is another one here"
+        for name, others in self._versions.items():
+            if name != given.model and any(row.id == given.id for row in others.values()):
+                return f"version {given.version} of model {given.model!r} is one of model {name!r} here"
         live = [no for no, row in versions.items() if row.stage == "production" and no != given.version]
         if given.stage == "production" and live:
             return (

@@ -121,10 +121,14 @@ def tagged(run: MemoryRun) -> RunRow:
     return replace(run.row, tags=dict(run.tags))
 
 
-def filled(run: MemoryRun, keys: Sequence[str] | None = None) -> RunRow:
+def filled(run: MemoryRun, keys: Sequence[str] | None = None, *, last_only: bool = False) -> RunRow:
     """Return a run's row with tags and environment, and params and metrics of some keys or all."""
     params = {key: parse(value) for key, value in run.params.items() if keys is None or key in keys}
     metrics = {key: summary(points) for key, points in run.points.items() if keys is None or key in keys}
+    if last_only:
+        metrics = {
+            key: Summary.of_point(one.last_step, one.last_time, one.last) for key, one in metrics.items()
+        }
     return replace(tagged(run), params=params, metrics=metrics, environment=dict(run.environment))
 
 

@@ -67,7 +67,8 @@ def find_runs(db: Db, query: RunQuery) -> Page:
         page = found[: query.limit]
         bare = [(one.no, one.run) for one in page]
         end = page_end(page[-1].position) if len(found) > len(page) else ""
-    return Page(tuple(filled(db, bare, with_values=query.with_values, keys=query.keys)), end)
+    how = {"with_values": query.with_values, "last_only": query.last_only}
+    return Page(tuple(filled(db, bare, keys=query.keys, **how)), end)
 
 
 def numbers_of(db: Db, query: RunQuery) -> list[int]:

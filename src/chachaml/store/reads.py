@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import nan
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from chachaml.store.protocol import Feed, FeedRow
 from chachaml.store.rows import RUN, SUMMARY, run_of, summary_of
 
 __all__ = ["bare_runs", "changes_since", "filled", "get_run", "keys", "numbers"]
+
+_LAST = "last_step, last_time, last"
 
 
 def keys(db: Db) -> dict[str, list[str]]:
@@ -88,6 +91,7 @@ def filled(
     *,
     with_values: bool,
     keys: Sequence[str] | None = None,
+    last_only: bool = False,
 ) -> Iterator[RunRow]:
     """Yield runs, given with their numbers, with their tags, and with params and metrics if asked for.
 
@@ -96,6 +100,7 @@ def filled(
         found: The runs.
         with_values: Whether params and metrics are asked for.
         keys: Only those of these keys.
+        last_only: Whether metrics are filled as if their last point were the only one.
     """
     tags: dict[int, dict[str, str]] = {no: {} for no, _ in found}
     wanted = (_json(list(tags)),)
@@ -110,8 +115,12 @@ def filled(
     bound = wanted if keys is None else (*wanted, msgspec.json.encode(keys).decode())
     for run, key, value in db.execute(_belonging("params", "value", chosen), bound):
         params[run][key] = parse(value)
-    for run, key, *summary in db.execute(_belonging("series", SUMMARY, chosen), bound):
-        metrics[run][key] = summary_of(summary)
+    if last_only:
+        for run, key, step, time, last in db.execute(_belonging("series", _LAST, chosen), bound):
+            metrics[run][key] = Summary.of_point(step, time, nan if last is None else last)
+    else:
+        for row in db.execute(_belonging("series", SUMMARY, chosen), bound):
+            metrics[row[0]][row[1]] = summary_of(row[2:])
     environments = _environments(db, wanted)
     for no, row in found:
         about = environments.get(no, {})

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from chachaml.core.changes import (
     AliasMoved,
     ModelDeleted,
     ModelDescribed,
+    ModelRenamed,
     RegistryChange,
     Stage,
     StageMoved,
     VersionRegistered,
 )
 from chachaml.core.model import ModelRow, MoveRow, VersionRow
-from chachaml.core.registering import may_alias, may_delete, may_make, may_move, moved
+from chachaml.core.registering import may_alias, may_delete, may_make, may_move, may_rename, moved
 from chachaml.store.engine import Db
 from chachaml.store.rows import replacing
 
@@ -51,6 +53,8 @@ def apply(db: Db, change: RegistryChange) -> str:
             return _alias(db, model, change)
         case ModelDescribed():
             return _describe(db, model, change)
+        case ModelRenamed():
+            return _rename(db, model, change)
         case ModelDeleted():
             return _delete(db, model, change)
     raise TypeError(f"{type(change).__name__} is no change of the registry")
@@ -162,6 +166,16 @@ def _describe(db: Db, model: int, change: ModelDescribed) -> str:
         tags = {**tags, key: value}
     kept = {key: value for key, value in tags.items() if value is not None}
     db.execute(f"UPDATE {table} SET tags = ? WHERE {where}", (_json(kept).decode(), *values))
+    return ""
+
+
+def _rename(db: Db, model: int, change: ModelRenamed) -> str:
+    there = db.execute("SELECT no FROM models WHERE name = ?", (change.to,)).get
+    if why := may_rename(change, there=there is not None):
+        return why
+    db.execute("UPDATE models SET name = ? WHERE no = ?", (change.to, model))
+    db.execute("UPDATE moves SET model = ? WHERE model = ?", (change.to, change.model))
+    _tell(db, replace(change, model=change.to), None, "renamed", change.model, change.to)
     return ""
 
 

@@ -72,11 +72,12 @@ def row_of(run: RunRow, experiment: int, owner: int | None) -> tuple[Any, ...]:
 
 def summary_of(row: Any) -> Summary:
     """Return the summary that a row of `SUMMARY` holds."""
-    fields = list(row)
-    for place in (_FIRST, _LAST, _SUM):
-        if fields[place] is None:  # SQLite keeps no NaN, and these are never missing
-            fields[place] = math.nan
-    return Summary(*fields)
+    if row[_FIRST] is None or row[_LAST] is None or row[_SUM] is None:
+        row = list(row)
+        for place in (_FIRST, _LAST, _SUM):
+            if row[place] is None:  # SQLite keeps no NaN, and these are never missing
+                row[place] = math.nan
+    return Summary(*row)
 
 
 def columns_of(summary: Summary) -> tuple[Any, ...]:

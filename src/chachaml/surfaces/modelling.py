@@ -131,6 +131,15 @@ command(
 )
 command(
     registry,
+    models.rename_model,
+    "rename",
+    "model_name",
+    "to",
+    show=_print_model,
+    epilog="chachaml models rename iris flowers",
+)
+command(
+    registry,
     models.roll_back_model,
     "roll-back",
     "model_name",

@@ -183,6 +183,10 @@ class CopyContract(Fixtures):
         assert _apply(store, RowsCopied(3, versions=(stranger,))) == [
             "version 7 of model 'net' is another one here"
         ]
+        renamed = replace(_model(), name="nets"), replace(one, model="nets")
+        assert _apply(store, RowsCopied(3, models=renamed[:1], versions=renamed[1:])) == [
+            "version 1 of model 'nets' is one of model 'net' here"
+        ]
         third = _version(8, stage="production")
         assert _apply(store, RowsCopied(3, versions=(third,))) == [
             "version 7 of model 'net' is in production here, and not 8"

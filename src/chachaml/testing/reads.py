@@ -16,7 +16,7 @@ from chachaml.core.changes import Batch, OwnerLost, ParamsLogged, RunJoined, Tag
 from chachaml.core.errors import BadValue
 from chachaml.core.ids import new_id, short
 from chachaml.core.model import Facet, RunQuery, Series, Summary
-from chachaml.core.query import Field, Order
+from chachaml.core.query import Compare, Field, Order
 from chachaml.store.protocol import Store
 from chachaml.testing.material import (
     LARGEST,
@@ -174,6 +174,25 @@ class QueryContract(Fixtures):
         for row in store.find_runs(RunQuery()).runs:
             assert (row.params, row.metrics) == ({}, {})
             assert row.tags == store.get_run(row.id).tags
+
+    def test_metrics_may_come_with_their_last_point_alone(self, store: Store, writer: Writer) -> None:
+        """Found and ordered by all that is known, filled as if there were no other point."""
+        high = Compare(Field("metric", "a", "max"), ">", 5.0)
+        for values in ([9.0, 1.5], [8.0, math.nan], [7.0, math.inf], [6.0, -math.inf], [1.0]):
+            run = writer.start(tags={"n": str(values)})
+            writer.write(ParamsLogged(run, 1, {"p": "1"}), points(run, "a", values))
+        query = RunQuery(filter=high, order=(Order(Field("metric", "a", "max")),), with_values=True)
+        rows = store.find_runs(replace(query, last_only=True)).runs
+        lasts = [row.metrics["a"] for row in store.find_runs(query).runs]
+        alone = [Summary.of_point(one.last_step, one.last_time, one.last) for one in lasts]
+        assert repr([row.metrics["a"] for row in rows]) == repr(alone)
+        assert [(one.count, one.finite, one.nans, one.infs, one.max) for one in alone] == [
+            (1, 0, 0, 1, None),
+            (1, 0, 0, 1, None),
+            (1, 0, 1, 0, None),
+            (1, 1, 0, 0, 1.5),
+        ]
+        assert all(row.params == {"p": 1} for row in rows)
 
     @pytest.mark.parametrize("order", [(), (Order(Field("metric", "a"), descending=True),)])
     def test_a_page_can_begin_anywhere(self, store: Store, writer: Writer, order: tuple[Order, ...]) -> None:

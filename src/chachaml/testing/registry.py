@@ -7,12 +7,15 @@ from __future__ import annotations
 from threading import Barrier, Thread
 from typing import Any
 
+from msgspec.structs import replace
+
 from chachaml.core.changes import (
     AliasMoved,
     Batch,
     Change,
     ModelDeleted,
     ModelDescribed,
+    ModelRenamed,
     Receipt,
     RunDeleted,
     Stage,
@@ -197,6 +200,29 @@ class RegistryContract(Fixtures):
             (None, "note", "", "", "# N"),
             (None, "description", "", "old", "new"),
         ]
+
+    def test_a_model_may_be_renamed(self, store: Store, writer: Writer) -> None:
+        """Versions, stages, aliases and history go with it; a name that a model has is no new one."""
+        run = with_model(writer)
+        do(store, registered(run, stage="production"), registered(run), AliasMoved(7, "bob", "m", "best", 2))
+        told = store.moves("m")
+        before, rows = store.models()[0], store.versions("m")
+        assert do(store, ModelRenamed(8, "bob", "m", "n")).conflicts == ()
+        assert store.models() == [replace(before, name="n")]
+        assert (store.versions("m"), store.moves("m")) == ([], [])
+        assert store.versions("n") == [replace(row, model="n") for row in rows]
+        (newest, *others) = store.moves("n")
+        assert others == [replace(row, model="n") for row in told]
+        about = (newest.by, newest.version, newest.what, newest.before, newest.after)
+        assert about == ("bob", None, "renamed", "m", "n")
+        do(store, registered(run))
+        refused = do(store, ModelRenamed(9, "bob", "m", "n"), ModelRenamed(9, "bob", "m", "m")).conflicts
+        assert [one.what for one in refused] == [f"there is a model {name!r} already" for name in "nm"]
+        (gone,) = do(store, ModelRenamed(9, "bob", "none", "x")).conflicts
+        assert gone.what == "there is no model 'none'"
+        assert [(row.name, row.versions) for row in store.models()] == [("m", 1), ("n", 2)]
+        do(store, StageMoved(10, "bob", "n", 2, "production"))
+        assert stages(store) == {1: "none"}
 
     def test_production_is_deleted_by_force_only(self, store: Store, writer: Writer) -> None:
         """Numbers are never given again, but by a model made anew."""

@@ -21,7 +21,8 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 
 mlflow.set_tracking_uri(sys.argv[1])
 client = MlflowClient()
-MAJOR = int(mlflow.__version__.split(".")[0])
+RELEASE = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
+MAJOR = RELEASE[0]
 NAME = f"client {mlflow.__version__}"
 
 
@@ -104,6 +105,9 @@ def registry(run: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             assert os.listdir(mlflow.artifacts.download_artifacts(uri, dst_path=folder)) == ["dir"]
     refused("INVALID_PARAMETER_VALUE", client.create_model_version, NAME, "/etc/passwd")
+    client.rename_registered_model(NAME, f"{NAME} anew")
+    assert str(client.get_model_version_by_alias(f"{NAME} anew", "champion").version) == "2"
+    client.rename_registered_model(f"{NAME} anew", NAME)
     client.delete_registered_model_alias(NAME, "champion")
     if len(sys.argv) > 2:
         client.delete_model_version(NAME, "2")
@@ -188,9 +192,38 @@ def tuning() -> None:
     assert again.best_params == study.best_params
 
 
+def in_parts() -> None:
+    """Send a file in parts, each to an address of its own."""
+    from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository as Proxy
+
+    sent: list[str] = []
+    put = Proxy._upload_part
+
+    def counted(*given: Any, **named: Any) -> Any:
+        part = put(*given, **named)
+        sent.append(part.etag)
+        return part
+
+    data, size = os.urandom(11 << 20), str(5 << 20)
+    os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"] = "true"
+    os.environ["MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"] = size
+    os.environ["MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE"] = size
+    Proxy._upload_part = staticmethod(counted)  # type: ignore[method-assign, assignment]
+    with tempfile.TemporaryDirectory() as folder, mlflow.start_run() as run:
+        path = Path(folder) / "weights.bin"
+        path.write_bytes(data)
+        mlflow.log_artifact(str(path), "deep/er")
+    Proxy._upload_part = staticmethod(put)  # type: ignore[method-assign, assignment]
+    del os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"]
+    assert len(set(sent)) == (3 if RELEASE >= (2, 10) else 0), sent  # older ones leave out the run
+    got = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="deep/er/weights.bin")
+    assert Path(got).read_bytes() == data
+
+
 first = tracking()
 experiments()
 registry(first)
+in_parts()
 if importlib.util.find_spec("sklearn"):
     training()
 if importlib.util.find_spec("optuna_integration"):

@@ -96,9 +96,7 @@ def test_no_path_leads_out_of_a_run(mlflow: Mlflow, run: str, path: str) -> None
     assert [one["path"] for one in mlflow.get("artifacts/list", run_id=run)["files"]] == ["model"]
 
 
-def test_parts_and_deletions_are_refused_in_words_that_clients_know(mlflow: Mlflow, run: str) -> None:
-    mpu = mlflow.http.post(f"/api/2.0/mlflow-artifacts/mpu/create/0/{run}/artifacts/x", json={"num_parts": 2})
-    assert (mpu.status_code, mpu.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+def test_deletions_are_refused_in_words_that_clients_know(mlflow: Mlflow, run: str) -> None:
     gone = mlflow.http.delete(f"{PROXY}/0/{run}/artifacts/model/MLmodel")
     assert (gone.status_code, gone.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
 
@@ -212,7 +210,28 @@ def test_registered_models_are_made_described_and_found(mlflow: Mlflow, owner: M
     owner.did("DELETE", "registered-models/delete", name="a")
     assert names() == ["b"]
     assert mlflow.refused("GET", "registered-models/get", name="a")[:2] == UNKNOWN
-    assert mlflow.refused("POST", "registered-models/rename", name="b", new_name="c")[0] == 501
+
+
+def test_a_model_is_renamed_with_all_that_is_its(owner: Mlflow, run: str, server: Served) -> None:
+    owner.post("registered-models/create", name="net", description="about", tags=[{"key": "k", "value": "v"}])
+    owner.post("model-versions/create", name="net", source=f"runs:/{run}/model", run_id=run)
+    owner.post("registered-models/alias", name="net", alias="best", version="1")
+    before = owner.get("registered-models/get", name="net")["registered_model"]
+    owner.post("registered-models/create", name="taken")
+    for new, code in (("taken", TAKEN), ("net", TAKEN), ("", INVALID), ("a/b", INVALID)):
+        assert owner.refused("POST", "registered-models/rename", name="net", new_name=new)[:2] == code
+    assert owner.refused("POST", "registered-models/rename", name="none", new_name="x")[:2] == UNKNOWN
+    after = owner.post("registered-models/rename", name="net", new_name="nets")["registered_model"]
+    kept = ("description", "tags", "aliases", "creation_timestamp")
+    assert after["name"] == "nets"
+    assert [after[key] for key in kept] == [before[key] for key in kept]
+    assert [one["version"] for one in after["latest_versions"]] == ["1"]
+    assert owner.refused("GET", "registered-models/get", name="net")[:2] == UNKNOWN
+    found = owner.get("registered-models/alias", name="nets", alias="best")["model_version"]
+    assert (found["name"], found["run_id"]) == ("nets", run)
+    told = [(move.what, move.before, move.after) for move in server.service.store.moves("nets")]
+    assert told[0] == ("renamed", "net", "nets")
+    assert {"registered", "alias", "tag"} <= {what for what, *_ in told}
 
 
 def test_versions_keep_the_files_that_they_were_made_of(mlflow: Mlflow, run: str, server: Served) -> None:

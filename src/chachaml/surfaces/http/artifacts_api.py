@@ -32,8 +32,10 @@ from chachaml.surfaces.http.routing import Route
 
 __all__ = [
     "PIECES",
+    "check_room",
     "disposition",
     "head",
+    "incoming",
     "named",
     "number",
     "parameter",
@@ -157,7 +159,7 @@ class _Incoming(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:  # noqa: ARG002 - a piece is as large as it comes
-        _check_room(self._folder)
+        check_room(self._folder)
         try:
             return anyio.from_thread.run(self._next)
         except StopAsyncIteration:
@@ -170,10 +172,19 @@ class _Incoming(io.RawIOBase):
             return b""
 
 
+def incoming(request: Request) -> tuple[LocalBlobs, Any]:
+    """Return where bytes go, and the body as a file to be read in a thread.
+
+    Raises:
+        Problem: There is no room for them.
+    """
+    blobs = _room(request)
+    return blobs, _Incoming(request.body.chunks(), blobs.root)
+
+
 async def receive(request: Request) -> Blob:
     """Keep a body; return what it is."""
-    blobs = _room(request)
-    source: Any = _Incoming(request.body.chunks(), blobs.root)
+    blobs, source = incoming(request)
     blob = await anyio.to_thread.run_sync(blobs.put, source, limiter=request.service.uploads)
     request.service.sent(request.actor, blob.digest)
     return blob
@@ -192,11 +203,11 @@ def _room(request: Request) -> LocalBlobs:
         )
     blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     coming = request.headers.get("content-length", "0")
-    _check_room(blobs.root, int(coming) if coming.isdigit() else 0)
+    check_room(blobs.root, int(coming) if coming.isdigit() else 0)
     return blobs
 
 
-def _check_room(folder: Path, coming: int = 0) -> None:
+def check_room(folder: Path, coming: int = 0) -> None:
     """Refuse bytes that would leave the disk too full: others may come at the same time.
 
     Raises:
@@ -374,8 +385,7 @@ async def add_to_blob(request: Request) -> Response:
     """Keep the next piece of some bytes; with the last one, all of them."""
     digest = check_digest(request.path["digest"])
     at, whole = number(request, "upload-offset"), number(request, "upload-length")
-    blobs, part = _room(request), part_of(request, digest)
-    source = _Incoming(request.body.chunks(), blobs.root)
+    part, (blobs, source) = part_of(request, digest), incoming(request)
     offset = await anyio.to_thread.run_sync(
         _gather, blobs, part, at, whole, source, limiter=request.service.uploads
     )

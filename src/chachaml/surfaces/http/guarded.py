@@ -23,6 +23,7 @@ from chachaml.core.changes import (
     Conflicted,
     ExperimentDescribed,
     ModelDeleted,
+    ModelRenamed,
     OwnerLost,
     PackagesSeen,
     Receipt,
@@ -200,6 +201,8 @@ def _audited(change: Change) -> Audited | None:
         case ModelDeleted():
             version = "" if change.version is None else f"version {change.version}"
             return Audited(change.time, change.by, "model deleted", change.model, version)
+        case ModelRenamed():
+            return Audited(change.time, change.by, "model renamed", change.model, f"to {change.to}")
         case StageMoved():
             details = f"version {change.version} to {change.stage}"
             return Audited(change.time, change.by, "model promoted", change.model, details)

@@ -104,6 +104,7 @@ PLACES = (
     Place("POST", "/api/w/models", "register_model", {"name": "model_name"}),
     Place("POST", "/api/models/{model_name}/promote", "promote_model"),
     Place("POST", "/api/models/{model_name}/roll-back", "roll_back_model"),
+    Place("POST", "/api/models/{model_name}/rename", "rename_model"),
     Place("POST", "/api/models/{model_name}/aliases", "set_model_alias"),
     Place("DELETE", "/api/models/{model_name}/aliases/{alias}", "delete_model_alias"),
     Place("DELETE", "/api/models/{model_name}/versions/{version}", "delete_model_version"),

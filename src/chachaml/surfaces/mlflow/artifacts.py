@@ -24,10 +24,12 @@ __all__ = [
     "delete",
     "download",
     "get_artifact",
-    "in_parts",
+    "home",
+    "keep",
     "list_of_run",
     "list_proxied",
     "model_file",
+    "presigned",
     "upload",
 ]
 
@@ -82,9 +84,25 @@ async def upload(request: Request) -> Response:
     place = proxied(request.path["path"])
     if not place.path:
         raise invalid("Invalid path: it names no file")
-    run, name = await request.work(lambda: where(asked, place))
-    active_run(await request.work(lambda: asked.store.bare_runs([run])), run)
-    blob = await artifacts_api.receive(request)
+    run, name = await request.work(lambda: home(asked, place))
+    await keep(asked, run, name, await artifacts_api.receive(request))
+    return answered({})
+
+
+def home(asked: Asked, place: Place) -> tuple[str, str]:
+    """Return the run that an artifact is for, and its name there.
+
+    Raises:
+        Refused: There is no such run, or it is deleted.
+    """
+    run, name = where(asked, place)
+    active_run(asked.store.bare_runs([run]), run)
+    return run, name
+
+
+async def keep(asked: Asked, run: str, name: str, blob: Blob) -> None:
+    """Keep bytes that came as an artifact of a run, in place of one of that name."""
+    request = asked.request
     kind = content_type.guess(name, await artifacts_api.head(request, blob))
     logged = ArtifactLogged(run, asked.now(), name, *blob, kind, "file", overwrite=True)
     check_change(logged)
@@ -96,7 +114,6 @@ async def upload(request: Request) -> Response:
 
     batch = Batch((logged,), command=logging_api.command(request))
     await logging_api.write(request, batch, [run], prepare)
-    return answered({})
 
 
 async def download(request: Request) -> Response:
@@ -137,6 +154,6 @@ def delete(asked: Asked) -> Any:
     raise unsupported("artifacts stay with their run: delete the run, and clean up what is archived")
 
 
-def in_parts(asked: Asked) -> Any:  # noqa: ARG001 - as every call
-    """Refuse to take a file in parts of its own addresses: clients then send it in one stream."""
-    raise unsupported("multipart uploads are for object stores: PUT the file, of any size")
+def presigned(asked: Asked) -> Any:  # noqa: ARG001 - as every call
+    """Refuse to name an address that anybody may read from: clients then read through the proxy."""
+    raise unsupported("files are read through the proxy: GET mlflow-artifacts/artifacts/PATH")

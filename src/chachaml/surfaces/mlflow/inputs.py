@@ -43,14 +43,22 @@ def used_by(asked: Asked, rows: Sequence[RunRow]) -> dict[str, dict[str, Any]]:
     kept = _read(asked, [row.id for row in rows])
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
+        if row.id not in kept and not row.datasets:
+            found[row.id] = _NOTHING
+            continue
         used = kept.get(row.id, _Used())
         said = {(one["dataset"]["name"], one["dataset"]["digest"]) for one in used.datasets}
         own = [_own(one) for one in row.datasets if (one.name, one.digest) not in said]
-        found[row.id] = {
-            "inputs": {"dataset_inputs": used.datasets + own, "model_inputs": used.models},
-            "outputs": {"model_outputs": used.outputs},
-        }
+        found[row.id] = _shown(used.datasets + own, used.models, used.outputs)
     return found
+
+
+def _shown(datasets: list[Any], models: list[Any], outputs: list[Any]) -> dict[str, Any]:
+    inputs = {"dataset_inputs": datasets, "model_inputs": models}
+    return {"inputs": inputs, "outputs": {"model_outputs": outputs}}
+
+
+_NOTHING = _shown([], [], [])
 
 
 def _own(row: DatasetRow) -> dict[str, Any]:

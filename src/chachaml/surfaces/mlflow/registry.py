@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from chachaml.core.changes import AliasMoved, ModelDeleted, ModelDescribed, StageMoved
+from chachaml.core.changes import AliasMoved, ModelDeleted, ModelDescribed, ModelRenamed, StageMoved
 from chachaml.core.errors import BadValue
 from chachaml.core.model import ModelRow, VersionRow
 from chachaml.core.values import check_key
 from chachaml.moving.mlflow_words import THEIR_STAGES
 from chachaml.surfaces.mlflow import experiments
 from chachaml.surfaces.mlflow.asked import Asked, pages
-from chachaml.surfaces.mlflow.errors import invalid, taken, unknown, unsupported
+from chachaml.surfaces.mlflow.errors import invalid, taken, unknown
 from chachaml.surfaces.mlflow.filters import comparisons, orderings, selected, sorted_by
 from chachaml.surfaces.mlflow.places import model_root, run_root
 
@@ -28,11 +28,13 @@ _ALIAS = re.compile(r"[\w\-.]+")
 # reading ------------------------------------------------------------------------------------------
 
 
-def checked_name(asked: Asked) -> str:
+def checked_name(asked: Asked, argument: str = "name") -> str:
     """Return the name of a registered model as MLflow allows it."""
-    name = asked.text("name", "")
+    name = asked.text(argument, "")
     if not name.strip():
-        raise invalid("Missing value for required parameter 'name'. Registered model name cannot be empty.")
+        raise invalid(
+            f"Missing value for required parameter '{argument}'. Registered model name cannot be empty."
+        )
     if "/" in name or ":" in name or len(name) > 250:
         raise invalid(
             f"Registered model name cannot contain '/' or ':', nor be longer than 250: '{name[:100]}'"
@@ -268,9 +270,13 @@ def update(asked: Asked) -> Any:
 
 
 def rename(asked: Asked) -> Any:
-    """Refuse: what is known of a model is kept under its name."""
-    model_named(asked)
-    raise unsupported("registered models keep their names: make another one, and copy versions to it")
+    """Give a registered model another name; all that belongs to it goes with it."""
+    row, name = model_named(asked), checked_name(asked, "new_name")
+    if any(other.name == name for other in asked.store.models()):
+        raise taken(f"Registered Model (name={name}) already exists.")
+    asked.apply(ModelRenamed(asked.now(), asked.user, row.name, name))
+    (renamed,) = (one for one in asked.store.models() if one.name == name)
+    return {"registered_model": shown_model(asked, renamed)}
 
 
 def delete(asked: Asked) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from chachaml.surfaces.http.actors import Permission
 from chachaml.surfaces.http.requests import Request
@@ -20,6 +21,7 @@ from chachaml.surfaces.mlflow import (
     registry,
     runs,
     searching,
+    uploads,
 )
 from chachaml.surfaces.mlflow.asked import Asked, endpoint
 from chachaml.surfaces.mlflow.errors import Refused, told, unsupported
@@ -93,15 +95,20 @@ def _tracking() -> list[Route]:
 
 
 def _artifacts() -> list[Route]:
-    proxy = f"{_PROXY}/artifacts"
+    proxy, parts = f"{_PROXY}/artifacts", f"{_PROXY}/mpu"
     return [
         _call("GET", "artifacts/list", "read", artifacts.list_of_run),
         Route("GET", proxy, "read", endpoint(artifacts.list_proxied), tell=told),
         Route("GET", proxy + "/{path:path}", "read", artifacts.download, tell=told),
         Route("PUT", proxy + "/{path:path}", "write", artifacts.upload, limit=None, tell=told),
         Route("DELETE", proxy + "/{path:path}", "write", endpoint(artifacts.delete), tell=told),
-        Route("POST", _PROXY + "/mpu/{path:path}", "write", endpoint(artifacts.in_parts), tell=told),
-        Route("GET", _PROXY + "/presigned/{path:path}", "read", endpoint(artifacts.in_parts), tell=told),
+        Route("POST", f"{parts}/create/{{path:path}}", "write", endpoint(uploads.create), tell=told),
+        Route(
+            "PUT", f"{parts}/parts/{{upload}}/{{number}}", "write", uploads.put_part, limit=None, tell=told
+        ),
+        Route("POST", f"{parts}/complete/{{path:path}}", "write", uploads.finish, tell=told),
+        Route("POST", f"{parts}/abort/{{path:path}}", "write", endpoint(uploads.abort), tell=told),
+        Route("GET", _PROXY + "/presigned/{path:path}", "read", endpoint(artifacts.presigned), tell=told),
         Route("GET", "/get-artifact", "read", artifacts.get_artifact, tell=told),
     ]
 
@@ -159,6 +166,7 @@ def _probes() -> list[Route]:
     return [
         Route("GET", "/health", "open", _health),
         Route("GET", "/version", "open", _version),
+        Route("GET", "/experiments/{experiment_id}", "read", _experiment, tell=told),
         _call("GET", "server-info", "read", _server_info),
     ]
 
@@ -169,6 +177,14 @@ async def _health(request: Request) -> Response:  # noqa: ARG001 - as every endp
 
 async def _version(request: Request) -> Response:  # noqa: ARG001 - as every endpoint
     return PlainTextResponse(SPOKEN)
+
+
+async def _experiment(request: Request) -> Response:
+    """Send a browser, which has an experiment's id from a link of MLflow's, to its runs."""
+    no = request.path["experiment_id"]
+    one = await request.work(lambda: experiments.known(Asked(request), no))
+    query = urlencode({"experiment": one.name})
+    return RedirectResponse(f"{request.service.options.prefix}/runs?{query}", 302)
 
 
 def _server_info(asked: Asked) -> Any:  # noqa: ARG001 - as every call

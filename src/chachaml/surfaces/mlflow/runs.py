@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from chachaml.core.changes import Change, EnvironmentCaptured, RunEdited, RunEnded, RunResumed, RunStarted
 from chachaml.core.ids import is_id, new_id, readable_name
-from chachaml.core.model import RunRow, Summary
+from chachaml.core.model import RunRow
 from chachaml.moving.mlflow_words import RUN_NAME, STATUSES, THEIR_STATUSES, meant, shown, tags_of
 from chachaml.surfaces.mlflow import experiments, inputs
 from chachaml.surfaces.mlflow.asked import Asked
@@ -78,17 +80,26 @@ def value_of(value: float) -> float | str:
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
-def _metric(key: str, about: Summary) -> dict[str, Any]:
-    value = value_of(about.last)
-    return {"key": key, "value": value, "timestamp": about.last_time // 1000, "step": about.last_step}
+class _Metric(msgspec.Struct):
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+
+
+class _Pair(msgspec.Struct):
+    key: str
+    value: str
 
 
 def _data(row: RunRow) -> dict[str, Any]:
-    params = {key: shown(key, value) for key, value in row.params.items()}
     return {
-        "metrics": [_metric(key, about) for key, about in row.metrics.items()],
-        "params": [{"key": key, "value": value} for key, value in params.items()],
-        "tags": [{"key": key, "value": value} for key, value in tags_of(row).items()],
+        "metrics": [
+            _Metric(key, value_of(one.last), one.last_time // 1000, one.last_step)
+            for key, one in row.metrics.items()
+        ],
+        "params": [_Pair(key, shown(key, value)) for key, value in row.params.items()],
+        "tags": [_Pair(key, value) for key, value in tags_of(row).items()],
     }
 
 

@@ -53,17 +53,20 @@ def search(asked: Asked) -> Any:
     deleted, most = experiments.view(asked, "run_view_type"), asked.most(1000, _CAP)
     wanted = comparisons(asked.text("filter", ""))
     order = tuple(_order(one) for one in orderings(asked.several("order_by")))
-    home = In(Field("attribute", "experiment"), tuple(names))
     status = _lone_status(wanted) if deleted is not False else None
     parts = [_expression(one) for one in wanted if status is None or one.key != "status"]
+    if len(names) > 1:
+        parts.append(In(Field("attribute", "experiment"), tuple(names)))
     query = RunQuery(
-        filter=And((home, *parts)),
+        experiment=names[0] if len(names) == 1 else None,
+        filter=And(tuple(parts)) if parts else None,
         order=order,
         status=status,
         archived=deleted,
         limit=most,
         cursor=asked.text("page_token", ""),
         with_values=True,
+        last_only=True,
     )
     page = asked.store.find_runs(query) if names else None
     if page is None or not page.runs:
