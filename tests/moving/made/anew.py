@@ -32,7 +32,7 @@ TOOLS = {
     "wandb": ["wandb==0.31.0", "numpy", "pillow"],
     "aim": ["aim==3.29.1"],
     "trackio": ["trackio==0.43.0"],
-    "dvclive": ["dvclive==3.49.1", "scikit-learn"],
+    "dvclive": ["dvclive==3.49.1", "pillow", "scikit-learn"],
     "sacred": ["sacred==0.8.7", "numpy"],
 }
 EXPORT = HERE.parents[2] / "src" / "chachaml" / "moving" / "sources" / "aim_export.py"
