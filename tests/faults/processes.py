@@ -58,7 +58,7 @@ def started(
     process = subprocess.Popen(
         [*through, sys.executable, "-u", "-c", script, *map(str, args)],
         cwd=cwd,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
+        env={**_unmeasured(), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -128,3 +128,8 @@ def has_room_for_mounts() -> bool:
 
 OWN_MOUNTS = ("unshare", "--mount", *(() if getattr(os, "getuid", int)() == 0 else ("--map-root-user",)))
 """Runs a command that may mount file systems that it alone sees."""
+
+
+def _unmeasured() -> dict[str, str]:
+    # Where nothing can be written, coverage's own data cannot be either, and it would say so.
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
