@@ -104,23 +104,26 @@ def filled(
     """
     tags: dict[int, dict[str, str]] = {no: {} for no, _ in found}
     wanted = (_json(list(tags)),)
-    for run, key, tag in db.execute(_belonging("tags", "value"), wanted):
-        tags[run][key] = tag
+    tagged = _belonging(db, "tags", "value", wanted)
+    names = _names(db, tagged)
+    for run, key, tag in tagged:
+        tags[run][names[key]] = tag
     if not with_values:
         yield from (replace(row, tags=tags[no]) for no, row in found)
         return
     params: dict[int, dict[str, Any]] = {no: {} for no in tags}
     metrics: dict[int, dict[str, Summary]] = {no: {} for no in tags}
-    chosen = "" if keys is None else " AND keys.name IN (SELECT value FROM json_each(?))"
-    bound = wanted if keys is None else (*wanted, msgspec.json.encode(keys).decode())
-    for run, key, value in db.execute(_belonging("params", "value", chosen), bound):
-        params[run][key] = parse(value)
+    given = _belonging(db, "params", "value", wanted, keys)
+    measured = _belonging(db, "series", _LAST if last_only else SUMMARY, wanted, keys)
+    names = _names(db, given, measured)
+    for run, key, value in given:
+        params[run][names[key]] = parse(value)
     if last_only:
-        for run, key, step, time, last in db.execute(_belonging("series", _LAST, chosen), bound):
-            metrics[run][key] = Summary.of_point(step, time, nan if last is None else last)
+        for run, key, step, time, last in measured:
+            metrics[run][names[key]] = Summary.of_point(step, time, nan if last is None else last)
     else:
-        for row in db.execute(_belonging("series", SUMMARY, chosen), bound):
-            metrics[row[0]][row[1]] = summary_of(row[2:])
+        for row in measured:
+            metrics[row[0]][names[row[1]]] = summary_of(row[2:])
     environments = _environments(db, wanted)
     for no, row in found:
         about = environments.get(no, {})
@@ -138,12 +141,31 @@ def _environments(db: Db, wanted: tuple[str]) -> dict[int, dict[str, Any]]:
     return {run: facts[no] for run, no in of_runs.items()}
 
 
-def _belonging(table: str, columns: str, chosen: str = "") -> str:
-    # CROSS JOIN fixes the order of the tables: keys are looked up for what the runs have.
-    return (
-        f"SELECT run, keys.name, {columns} FROM {table} CROSS JOIN keys ON keys.no = {table}.key "
-        f"WHERE run IN (SELECT value FROM json_each(?)){chosen} ORDER BY run, key"
+def _belonging(
+    db: Db, table: str, columns: str, runs: tuple[str], keys: Sequence[str] | None = None
+) -> list[Any]:
+    """Return what runs have of some keys or all: the number of the run and of the key, and some columns.
+
+    Keys below 0 are of metrics that were deleted, and may come back.
+    """
+    chosen = (
+        ""
+        if keys is None
+        else " AND key IN (SELECT no FROM keys WHERE name IN (SELECT value FROM json_each(?)))"
     )
+    bound = runs if keys is None else (*runs, msgspec.json.encode(keys).decode())
+    return db.execute(
+        f"SELECT run, key, {columns} FROM {table} "
+        f"WHERE run IN (SELECT value FROM json_each(?)) AND key > 0{chosen} ORDER BY run, key",
+        bound,
+    ).fetchall()
+
+
+def _names(db: Db, *belonging: list[Any]) -> dict[int, str]:
+    """Return the names of the keys that there are in what belongs to runs: once, for many have the same."""
+    found = {row[1] for rows in belonging for row in rows}
+    query = "SELECT no, name FROM keys WHERE no IN (SELECT value FROM json_each(?))"
+    return dict(db.execute(query, (_json(list(found)),)))
 
 
 def changes_since(db: Db, cursor: int, limit: int) -> Feed:
