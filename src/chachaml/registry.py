@@ -379,22 +379,22 @@ def _described(
     return ModelDescribed(_now(), current_user(), name, number, about, text, given)
 
 
-def rename_model(name: str, to: str) -> Model:
+def rename_model(name: str, new_name: str) -> Model:
     """Give a model another name; its versions, stages, aliases, tags and history go with it.
 
     Whoever loads it by the name that it had finds it no more.
 
     Args:
         name: The name that it has.
-        to: The new one, which no model has.
+        new_name: The one that it gets, which no model has.
 
     Raises:
         NotFound: No such model.
         Conflict: There is a model of the new name.
     """
     model(name)
-    _apply(connection(), ModelRenamed(_now(), current_user(), name, _check_name("model", to)))
-    return model(to)
+    _apply(connection(), ModelRenamed(_now(), current_user(), name, _check_name("model", new_name)))
+    return model(new_name)
 
 
 def history(name: str, *, limit: int = 100) -> Lines[Move]:

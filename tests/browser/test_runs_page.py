@@ -224,7 +224,10 @@ def test_runs_beside_each_other_differ_in_colour_and_keep_theirs(made: Served, p
     open_runs(page)
     before = colours()
     assert len(set(before.values())) == len(before) == 12
-    page.wait_for_function("localStorage.getItem('chachaml-colours')")
+    deadline = time.monotonic() + 20
+    while not page.evaluate("localStorage.getItem('chachaml-colours')"):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
     moved = page.evaluate("JSON.parse(localStorage.getItem('chachaml-colours')).map(([id]) => id)")
     open_runs(page)
     assert colours() == before

@@ -162,7 +162,7 @@ CASES: list[Case] = [
     ("set_model_alias", {"model_name": "m", "alias": "a", "version": 1}, ["models", "alias", "m", "a", "1"]),
     ("delete_model_alias", {"model_name": "m", "alias": "best"}, ["models", "unalias", "m", "best"]),
     ("describe_model", {"model_name": "m", "note": "# N"}, ["models", "describe", "m", "--note", "# N"]),
-    ("rename_model", {"model_name": "m", "to": "n"}, ["models", "rename", "m", "n"]),
+    ("rename_model", {"model_name": "m", "new_name": "n"}, ["models", "rename", "m", "n"]),
     ("roll_back_model", {"model_name": "m"}, ["models", "roll-back", "m"]),
     (
         "delete_model_version",

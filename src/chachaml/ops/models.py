@@ -170,14 +170,14 @@ def describe_model(model_name: str, description: str | None = None, note: str | 
 
 
 @operation("write")
-def rename_model(model_name: str, to: str) -> Model:
+def rename_model(model_name: str, new_name: str) -> Model:
     """Give a model another name; its versions, aliases and history go with it.
 
     Args:
         model_name: The name that it has.
-        to: The new one, which no model has.
+        new_name: The one that it gets, which no model has.
     """
-    return registry.rename_model(model_name, to)
+    return registry.rename_model(model_name, new_name)
 
 
 @operation("read")

@@ -134,7 +134,7 @@ command(
     models.rename_model,
     "rename",
     "model_name",
-    "to",
+    "new_name",
     show=_print_model,
     epilog="chachaml models rename iris flowers",
 )
