@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -429,29 +429,37 @@ def make_private(folder: Path, root: Path) -> None:
 
 
 def _hashing(chunks: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
-    """Yield chunks, hashing each; all but short ones in another thread while they are used."""
-    for chunk in chunks:
-        if len(chunk) < CHUNK:
-            update(chunk)
+    """Yield chunks, hashing each, while it is used and the next one is read if there are several."""
+    given: queue.Queue[bytes | None] = queue.Queue(1)
+    thread = None
+    try:
+        for number, chunk in enumerate(chunks):
+            if number == 1:  # most files are of one chunk, which is not worth a thread
+                thread = _hasher(given, update)
+            if thread is None:
+                update(chunk)
+            else:
+                given.put(chunk)
             yield chunk
-        else:
-            with _meanwhile(update, chunk):
-                yield chunk
+    finally:
+        if thread is not None:
+            given.put(None)
+            thread.join()
 
 
-@contextlib.contextmanager
-def _meanwhile(do: Callable[[bytes], object], chunk: bytes) -> Iterator[None]:
-    """Do something with a chunk in another thread while the block runs."""
-    with contextlib.ExitStack() as until_done:
-        try:
-            from concurrent.futures import ThreadPoolExecutor
+def _hasher(given: queue.Queue[bytes | None], update: Callable[[bytes], object]) -> threading.Thread | None:
+    """Return a thread that hashes what it is given until that is None; None where threads begin no more."""
 
-            pool = until_done.enter_context(ThreadPoolExecutor(1, "chachaml-hash"))
-            wait = pool.submit(do, chunk).result
-        except RuntimeError:  # the process ends, and begins no more threads
-            wait = partial(do, chunk)
-        yield
-        wait()
+    def work() -> None:
+        while (chunk := given.get()) is not None:
+            update(chunk)
+
+    thread = threading.Thread(target=work, name="chachaml-hash")
+    try:
+        thread.start()
+    except RuntimeError:  # the process ends
+        return None
+    return thread
 
 
 def _finish(path: Path) -> None:
