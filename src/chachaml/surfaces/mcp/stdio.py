@@ -7,18 +7,20 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import anyio
 import mcp_types as types
 from mcp.server.stdio import stdio_server
-from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
 from chachaml.agents.tools import Access
 from chachaml.connection import Connection
 from chachaml.surfaces.mcp.hosting import LocalHost
 from chachaml.surfaces.mcp.server import make
+
+if TYPE_CHECKING:  # the SDK's name for them is its own affair
+    from mcp.shared._stream_protocols import ReadStream, WriteStream
 
 __all__ = ["LONGEST", "serve"]
 
