@@ -442,3 +442,11 @@ def test_a_stub_moves_to_its_experiment(store: SQLiteStore) -> None:
     writer.write(started(run, 50, experiment="late"))
     page = store.find_runs(RunQuery(experiment="late", **best_by("acc")))
     assert [found.id for found in page.runs] == [run]
+
+
+def test_where_fsync_stops_at_the_drives_cache_the_drive_is_asked(path: Path, store: SQLiteStore) -> None:
+    Writer(store).write(started("a" * 32))
+    assert store.info().runs == 1
+    mine = [db for db in apsw.connections() if db.filename == str(path)]
+    # Readers too: whoever closes last moves the log into the file.
+    assert [db.pragma("fullfsync") for db in mine] == [1, 1]

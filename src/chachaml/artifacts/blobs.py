@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from chachaml.core.errors import ArtifactDamaged, BadValue, Conflict, NotFound
+from chachaml.core.syncing import sync_file, sync_paths
 
 __all__ = ["Address", "Blob", "BlobStore", "LocalBlobs"]
 
@@ -28,9 +29,6 @@ CHUNK = 4 << 20
 
 RESUMABLE = 86_400.0
 """Seconds in which whoever sends bytes piece by piece may go on."""
-
-_MANY = 64
-"""From this many new blobs on, syncing all that the system holds back is quicker than each."""
 
 
 class Blob(NamedTuple):
@@ -322,16 +320,7 @@ class LocalBlobs:
         """Return once everything put so far survives a power failure."""
         with self._lock:
             waiting, self._unsynced = self._unsynced, []
-        if len(waiting) >= _MANY and hasattr(os, "sync"):
-            os.sync()
-            return
-        for path in (*waiting, *{path.parent for path in waiting}):
-            with contextlib.suppress(OSError):  # collected meanwhile, or folders cannot be opened here
-                fd = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
+        sync_paths((*waiting, *{path.parent for path in waiting}))
 
     def digests(self) -> Iterator[tuple[str, int, float]]:
         """Yield digest, size and the time when last put, in seconds since 1970, of all blobs."""
@@ -466,7 +455,7 @@ def _finish(path: Path) -> None:
     """Make read-only what is written; where that cannot be synced later, sync it now."""
     if os.name == "nt":
         with path.open("r+b") as file:
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
     path.chmod(0o400)
 
 

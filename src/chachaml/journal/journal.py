@@ -16,6 +16,7 @@ from pathlib import Path
 
 from chachaml.core.changes import Change
 from chachaml.core.ids import new_id, new_shared_id
+from chachaml.core.syncing import sync_folder
 from chachaml.journal import liveness
 from chachaml.journal.beats import BEAT, DONE
 from chachaml.journal.format import (
@@ -26,7 +27,7 @@ from chachaml.journal.format import (
     salt_of,
     series_frame,
 )
-from chachaml.journal.segment import Segment, create_segment, sync_folder
+from chachaml.journal.segment import Segment, create_segment
 
 __all__ = ["HELD_LIMIT", "Journal", "NoJournal", "remove_folder"]
 

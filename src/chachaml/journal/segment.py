@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from chachaml.core.syncing import sync_file
 from chachaml.journal.format import CELL, padded
 
-__all__ = ["Segment", "create_segment", "segment_name", "segment_number", "sync_folder"]
+__all__ = ["Segment", "create_segment", "segment_name", "segment_number"]
 
 SMALLEST, LARGEST = 256 << 10, 64 << 20
 """A journal's first segment is small, each next four times larger: a short script reserves little."""
@@ -170,7 +171,7 @@ class MappedSegment:
 
     def sync(self) -> None:
         """Return once what was written survives a power failure."""
-        _sync(self._fd)
+        sync_file(self._fd)
 
     def close(self) -> None:
         """Release the file, which stays."""
@@ -223,7 +224,7 @@ class AppendedSegment:
 
     def sync(self) -> None:
         """Return once what was written survives a power failure."""
-        _sync(self._fd)
+        sync_file(self._fd)
 
     def close(self) -> None:
         """Release the file, which stays."""
@@ -239,22 +240,6 @@ def _create(path: Path) -> int:
 def _discard(fd: int, path: Path) -> None:
     os.close(fd)
     path.unlink(missing_ok=True)
-
-
-def _sync(fd: int) -> None:
-    (getattr(os, "fdatasync", None) or os.fsync)(fd)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return once the names of the files in `folder` survive a power failure, where that can be asked."""
-    try:
-        fd = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _has_gil() -> bool:

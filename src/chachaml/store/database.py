@@ -317,6 +317,7 @@ def _check_header(path: Path, newest: int) -> bool:
 def _connect(name: str, flags: int) -> Connection:
     db = Connection(name, flags=flags)
     db.set_busy_timeout(int(PATIENCE * 1000))
+    db.execute("PRAGMA fullfsync = ON")  # for macOS alone, as in `chachaml.core.syncing`
     # A file from somebody else must not run code of its own.
     db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)

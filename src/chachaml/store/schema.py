@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import apsw
 
+from chachaml.core.syncing import sync_file
+
 __all__ = [
     "APPLICATION_ID",
     "MIGRATIONS",
@@ -508,7 +510,7 @@ def place(path: Path, migrations: Sequence[Migration]) -> None:
         with unfinished.open("wb") as file:
             file.write(image)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         os.link(unfinished, path)
     except OSError:
         return  # somebody else's, or no hard links here, or no room: `create` goes on, or says why not
@@ -555,6 +557,7 @@ def copy_file(path: Path, copy: Path) -> None:
     """Copy a store as it is at one moment; whoever writes to it meanwhile does not wait."""
     unfinished = copy.with_name(f"{copy.name}.{os.getpid()}.tmp")
     with closing(apsw.Connection(str(path))) as source, closing(apsw.Connection(str(unfinished))) as target:
+        target.execute("PRAGMA fullfsync = ON")  # for macOS alone, as in `chachaml.core.syncing`
         with target.backup("main", source, "main") as backup:
             backup.step()
         # The copy is for keeping: one file, not three.
