@@ -153,7 +153,9 @@ def packages_of(store: Store, runs: Sequence[Run]) -> list[dict[str, str]]:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print a comparison as its `repr` shows it."""
-    print(comparison)
+    from chachaml.display import carried
+
+    print(carried(repr(comparison)))
 
 
 def _found(store: Store, ids: Sequence[str]) -> list[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chachaml.curves import small_curves
-from chachaml.display import run_text, sparkline
+from chachaml.display import carried, run_text, sparkline
 from chachaml.live import LiveRun
 from chachaml.model_lookup import models, versions
 from chachaml.registered import Model
@@ -18,7 +18,7 @@ __all__ = ["inspect", "runs_table", "sparks"]
 
 def runs_table(filter: str | None = None, **conditions: Any) -> None:
     """Print runs as a table; takes what `chachaml.runs` takes."""
-    print(runs(filter, **conditions))
+    print(carried(str(runs(filter, **conditions))))
 
 
 def sparks(run: Run) -> dict[str, str]:
@@ -39,8 +39,8 @@ def inspect(what: object) -> None:
         what = known[what]
     if isinstance(what, (str, LiveRun, Run)):
         found = read_run(what)
-        print(run_text(found, sparks=sparks(found)))
+        print(carried(run_text(found, sparks=sparks(found))))
     elif isinstance(what, Model):
-        print(what, *versions(what.name), sep="\n")
+        print(carried("\n".join(map(str, (what, *versions(what.name))))))
     else:
-        print("nothing to inspect" if what is None else what)
+        print("nothing to inspect" if what is None else carried(str(what)))

@@ -31,6 +31,9 @@ except ValueError:
     pass
 """
 
+SPARK = "#:...___"
+"""How a curve falls, in ASCII."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -125,6 +128,58 @@ def test_json_is_strict(folder: Path) -> None:
     assert run["params"]["nothing"] == "NaN"
     assert run["metrics"]["odd"] == "NaN"
     assert run["summaries"]["odd"]["first"] == "Infinity"
+
+
+def told_in(folder: Path, encoding: str) -> dict[str, bytes]:
+    """Return what commands that draw or cut print into a pipe of an encoding."""
+    ids = [each["id"] for each in document(folder, "runs", "--experiment", "iris")["runs"]][:2]
+    wide = "SELECT name, replace(hex(zeroblob(150)), '0', 'x') AS wide FROM runs"
+    commands = {
+        "show": ("show", ids[0]),
+        "plot": ("plot", ids[0], "loss"),
+        "plot two": ("plot", *ids, "loss"),
+        "compare": ("compare", *ids),
+        "runs": ("runs",),
+        "query": ("query", "--sql", wide),
+    }
+    return {name: in_encoding(folder, encoding, "-m", "chachaml", *words) for name, words in commands.items()}
+
+
+def test_a_pipe_that_cannot_carry_a_sign_gets_one_of_ascii(folder: Path) -> None:
+    told = {name: text.decode("cp1252") for name, text in told_in(folder, "cp1252").items()}
+    assert not [name for name, text in told.items() if "\\u" in text]
+    assert SPARK in told["show"]
+    assert "'" in told["plot"] and "----+----" in told["plot"] and " |" in told["plot"]
+    assert "o" * 3 in told["plot two"]
+    assert "…" in told["query"]  # which it can carry
+
+
+def test_a_pipe_of_ascii_gets_unicode_and_no_escapes(folder: Path) -> None:
+    told = {name: text.decode() for name, text in told_in(folder, "ascii").items()}
+    assert not [name for name, text in told.items() if "\\u" in text]
+    assert "█" in told["show"] and "┤" in told["plot"]
+
+
+def test_what_python_prints_is_carried_by_any_stream(folder: Path) -> None:
+    code = "import chachaml as ml; ml.inspect(ml.runs(experiment='iris')[0].id); ml.runs_table()"
+    assert SPARK in in_encoding(folder, "ascii", "-c", code).decode("ascii")
+
+
+def test_exported_data_are_never_another_sign(tmp_path: Path) -> None:
+    code = "import chachaml as ml; ml.start_run('e', name='a…b')"
+    run([sys.executable, "-c", code], tmp_path)
+    assert b"a\\u2026b" in in_encoding(tmp_path, "latin-1", "-m", "chachaml", "export", "-")
+
+
+def in_encoding(folder: Path, encoding: str, *arguments: str) -> bytes:
+    """Return what a Python prints into a pipe whose encoding is not UTF-8."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHACHA")}
+    environment |= {"COLUMNS": "100", "PYTHONIOENCODING": encoding, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
 
 
 def test_curves_of_several_runs_are_drawn_over_each_other(folder: Path) -> None:

@@ -16,6 +16,7 @@ from chachaml.display.models import lineage_text, model_text, move_text, version
 from chachaml.display.moving import moved_text
 from chachaml.display.pipelines import pipeline_text
 from chachaml.display.plot import plot_text, sparkline
+from chachaml.display.signs import SIGNS, carried
 from chachaml.display.svg import chart_svg, sparkline_svg
 from chachaml.display.sweeps import sweep_text
 from chachaml.display.tables import table_html, table_text
@@ -24,11 +25,13 @@ from chachaml.display.upkeep import retention_text, rule_text, usage_text
 from chachaml.display.words import Paint, ansi, count, duration, moment, number, path_text, plain, safe, size
 
 __all__ = [
+    "SIGNS",
     "Curve",
     "Paint",
     "alert_text",
     "ansi",
     "artifact_text",
+    "carried",
     "chart_svg",
     "clean_up_text",
     "comparison_html",

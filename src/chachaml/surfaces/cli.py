@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from chachaml.core.errors import ChachamlError, ChachamlWarning
+from chachaml.display import SIGNS
 from chachaml.surfaces import (
     administering,
     agents,
@@ -50,10 +51,10 @@ ROOMS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    # A terminal that cannot show a character is no reason to fail.
+    # A stream that cannot carry a character is no reason to fail, or to be hard to read.
     for stream in (sys.stdout, sys.stderr):
         if callable(reconfigure := getattr(stream, "reconfigure", None)):
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors=SIGNS)
     with warnings.catch_warnings():
         warnings.simplefilter("always", ChachamlWarning)
         warnings.showwarning = output.print_warning

@@ -217,7 +217,7 @@ def export(path: str, filter: str | None, experiment: str | None, kind: str | No
     elif path == "-":
         if kind == "parquet":
             raise BadValue("Parquet is for files", "name a path")
-        click.echo(ml.export_runs(filter, experiment=experiment, format=kind or "csv"), nl=False)
+        output.print_data(ml.export_runs(filter, experiment=experiment, format=kind or "csv"))
     else:
         click.echo(ml.export_runs(filter, experiment=experiment, format=kind, path=path))
 

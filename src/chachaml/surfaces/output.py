@@ -21,6 +21,7 @@ __all__ = [
     "EXIT_CODES",
     "exit_code",
     "paint_for",
+    "print_data",
     "print_json",
     "print_report",
     "print_warning",
@@ -75,6 +76,12 @@ def print_json(data: object) -> None:
     click.echo(
         json.dumps(json_ready(msgspec.to_builtins(data)), indent=2, ensure_ascii=ascii_only, allow_nan=False)
     )
+
+
+def print_data(text: str) -> None:
+    """Print what programs read: what the stream cannot carry as escapes, never as another sign."""
+    encoding = sys.stdout.encoding or "ascii"
+    click.echo(text.encode(encoding, errors="backslashreplace").decode(encoding), nl=False)
 
 
 def table(rows: Table) -> str:
