@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chachaml.artifacts.blobs import LocalBlobs
+from chachaml.artifacts.kept import Kept
 from chachaml.artifacts.objects import ObjectBlobs
 from chachaml.artifacts.opening import open_bucket
 from chachaml.testing.blobs import BlobContract
@@ -48,7 +49,8 @@ class Buckets(BlobContract):
 
     def spoil(self, blobs: LocalBlobs, digest: str) -> None:
         bucket = open_bucket(self.bucket)
-        piece = next(bucket.list(f"pieces/{digest}/"))
+        marker = next(bucket.list(f"large/{digest}/"))
+        piece = next(bucket.list(Kept.large(marker).folder))
         bucket.put(piece.key, b"?" * piece.size)
 
 

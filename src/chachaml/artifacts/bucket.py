@@ -157,7 +157,7 @@ class Bucket:
             for some in obstore.list(self._store, prefix, chunk_size=1000):
                 yield from map(_about, some)
 
-    def put(self, key: str, data: bytes, put: float = 0.0) -> None:
+    def put(self, key: str, data: bytes | bytearray, put: float = 0.0) -> None:
         """Keep an object.
 
         Args:

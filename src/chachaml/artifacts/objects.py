@@ -2,6 +2,7 @@
 
     <prefix>/blobs/ab12...                        bytes that are one piece
     <prefix>/pieces/ab12.../<try>/<from>          pieces of more bytes
+    <prefix>/pieces/<try>/<from>                  the same, of a try that began before the digest was known
     <prefix>/large/ab12.../<size>.<piece>.<try>   empty: all pieces of that try are there, and are right
     <prefix>/renewed/ab12...                      empty: they were put again, somebody may be naming them
     <prefix>/incoming/<name>/<from>               what is sent to a server, until it is checked
@@ -23,10 +24,12 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, BinaryIO, NamedTuple, Self, TypeVar, cast
+from typing import BinaryIO, NamedTuple, Self, TypeVar, cast
 
+from chachaml.artifacts.ahead import AT_ONCE, Ahead
 from chachaml.artifacts.blobs import CHUNK, RESUMABLE, Address, Blob, LocalBlobs, another, remove_file
 from chachaml.artifacts.bucket import About, Bucket
+from chachaml.artifacts.kept import Kept, Reader, incoming
 from chachaml.core.errors import BadValue, Conflict, NotFound, StoreUnavailable
 
 __all__ = ["PIECE", "ObjectBlobs"]
@@ -39,13 +42,9 @@ PIECE = 16 << 20
 _QUICK = 1 << 20
 """Bytes up to which sending them again is quicker than asking whether they are there."""
 
-_AT_ONCE = 3
-"""Objects that are on their way at the same time."""
-
 _GOOD_FOR = timedelta(minutes=10)
 """How long an address that is handed out can be used."""
 
-_TRIES = 3
 _FROM_FOLDER = "0"
 """The try of whoever has all bytes on disk and knows them to be right: whoever comes next goes on with it."""
 
@@ -68,6 +67,8 @@ class ObjectBlobs(LocalBlobs):
         self._has_claimed = False
         self._known: dict[str, _State] = {}
         """Large files of the folder that were right when they were like this."""
+        self._begun: dict[str, list[Ahead]] = {}
+        """What was sent of blobs while they were written."""
 
     def __repr__(self) -> str:
         return f"<blobs in {self._bucket.url}>"
@@ -96,22 +97,22 @@ class ObjectBlobs(LocalBlobs):
                 return super().open(digest)
         stream, size = self._bucket.stream(f"blobs/{digest}")
         if size is not None:
-            reader = _Reader(self._bucket, _Kept.small(digest, size), stream)
+            reader = Reader(self._bucket, Kept.small(digest, size), stream)
         elif kept := self._find_large(digest):
-            reader = _Reader(self._bucket, kept)
+            reader = Reader(self._bucket, kept)
         else:
             raise self._nothing(digest)
         return cast("BinaryIO", io.BufferedReader(reader, CHUNK))
 
-    def _find(self, digest: str) -> _Kept | None:
+    def _find(self, digest: str) -> Kept | None:
         """Return what the bucket has of a blob, None if it does not have all of it."""
         if about := self._bucket.about(f"blobs/{digest}"):
-            return _Kept.small(digest, about.size)
+            return Kept.small(digest, about.size)
         return self._find_large(digest)
 
-    def _find_large(self, digest: str) -> _Kept | None:
+    def _find_large(self, digest: str) -> Kept | None:
         for one in self._bucket.list(f"large/{digest}/"):
-            return _Kept.large(one)
+            return Kept.large(one)
         return None
 
     def _nothing(self, digest: str) -> NotFound:
@@ -168,10 +169,31 @@ class ObjectBlobs(LocalBlobs):
             if one.name not in waiting:
                 yield one.name, one.size, max(one.modified, again.get(one.name, 0.0))
         for one in self._bucket.list("large/"):
-            if (kept := _Kept.large(one)).digest not in waiting:
+            if (kept := Kept.large(one)).digest not in waiting:
                 yield kept.digest, kept.size, max(one.modified, again.get(kept.digest, 0.0))
 
     # writing ----------------------------------------------------------------------------------------
+
+    def put(self, source: BinaryIO, progress: Callable[[int], object] | None = None) -> Blob:
+        """Keep all that `source` still holds, and begin to send it. See `LocalBlobs.put`."""
+        ahead = Ahead(self._bucket, self._piece)
+        blob = self._write(ahead.watch(iter(lambda: source.read(CHUNK), b"")), progress)
+        if ahead.sent:
+            # Another may have begun as well. Only the first is ever gone on with; others may be deleted.
+            with contextlib.suppress(FileExistsError), self._beside(blob.digest).open("x") as file:
+                file.write(ahead.name)
+            self._begun.setdefault(blob.digest, []).append(ahead)
+        return blob
+
+    def _beside(self, digest: str) -> Path:
+        """Return where it stands which try to go on with, also for other processes."""
+        return self._folder / f".try-{digest}"
+
+    def _tried(self, digest: str) -> str:
+        try:
+            return self._beside(digest).read_text() or _FROM_FOLDER
+        except FileNotFoundError:
+            return _FROM_FOLDER
 
     def deliver(self, digests: Iterable[str]) -> None:
         """Return once the bucket has the blobs that wait in the folder; they no longer do then.
@@ -181,7 +203,7 @@ class ObjectBlobs(LocalBlobs):
         """
         sizes = {digest: super(ObjectBlobs, self).size_of(digest) for digest in digests}
         small = [digest for digest, size in sizes.items() if size is not None and size <= self._piece]
-        large = [digest for digest, size in sizes.items() if size is not None and size > self._piece]
+        large = [digest for digest in sizes if (sizes[digest] or 0) > self._piece or digest in self._begun]
         if small or large:
             self._claim()
         _in_parallel(self._deliver, small)
@@ -189,6 +211,17 @@ class ObjectBlobs(LocalBlobs):
             self._deliver(digest)
 
     def _deliver(self, digest: str) -> None:
+        begun = self._begun.pop(digest, [])
+        for each in begun:
+            each.wait()
+        try:
+            self._deliver_file(digest)
+            self._discard(digest, begun)
+        except StoreUnavailable:
+            self._begun.setdefault(digest, []).extend(begun)
+            raise
+
+    def _deliver_file(self, digest: str) -> None:
         path = self.path(digest)
         try:
             found = path.stat()
@@ -203,9 +236,18 @@ class ObjectBlobs(LocalBlobs):
                         pieces = _verified(pieces, digest)
                     else:
                         pieces = self._while_right(pieces, digest, file)
-                    self._send(digest, found.st_size, pieces, _FROM_FOLDER, found.st_mtime)
-            remove_file(path)
+                    self._send(digest, found.st_size, pieces, self._tried(digest), found.st_mtime)
+            remove_file(self._beside(digest))
+            _remove_large(path)
             self._known.pop(digest, None)
+
+    def _discard(self, digest: str, begun: list[Ahead]) -> None:
+        """Delete what was begun and is no part of what the bucket has."""
+        if begun:
+            used = {Kept.large(one).tried for one in self._bucket.list(f"large/{digest}/")}
+            for each in begun:
+                if each.name not in used:
+                    each.discard()
 
     def _settle(self, unfinished: Path, path: Path) -> None:
         state = _State.of(unfinished.stat())
@@ -253,14 +295,14 @@ class ObjectBlobs(LocalBlobs):
         if size <= self._piece:
             self._bucket.put(f"blobs/{digest}", b"".join(pieces), put)
             return
-        kept = _Kept(digest, size, self._piece, tried)
-        there = {one.key: one.size for one in self._bucket.list(kept.folder)}
+        kept = Kept(digest, size, self._piece, tried)
+        there = self._sizes(kept)
         sent: list[str] = []
 
         def missing() -> Iterator[tuple[str, bytes]]:
             at = 0
             for piece in pieces:
-                key = f"{kept.folder}{at:020}"
+                key = kept.key_of(at)
                 if there.get(key) != len(piece):
                     sent.append(key)
                     yield key, piece
@@ -271,7 +313,13 @@ class ObjectBlobs(LocalBlobs):
         except BadValue:
             self._bucket.delete(sent)
             raise
+        if not dict(kept.keys()).items() <= self._sizes(kept).items():
+            raise StoreUnavailable(f"pieces of {digest[:12]}... in {self._bucket.url} are gone", "try again")
         self._bucket.put(kept.key, b"", put)
+
+    def _sizes(self, kept: Kept) -> dict[str, int]:
+        """Return the sizes of the pieces that are there, by their keys."""
+        return {one.key: one.size for one in self._bucket.list(kept.folder)}
 
     def delete(self, digest: str) -> int:
         """Delete a blob; return how many bytes came back.
@@ -279,10 +327,14 @@ class ObjectBlobs(LocalBlobs):
         None do if it was not there, or may be another store's.
         """
         here = super().delete(digest)
+        remove_file(self._beside(digest))
+        for each in self._begun.pop(digest, []):
+            each.discard()
         kept = self._find(digest)
         if kept is None or self.is_shared():
             return here
-        pieces = [one.key for one in self._bucket.list(f"pieces/{digest}/")] if kept.tried else []
+        pieces = {one.key for one in self._bucket.list(f"pieces/{digest}/")} if kept.tried else set()
+        pieces.update(self._sizes(kept) if kept.tried else ())
         self._bucket.delete([kept.key, *pieces, f"renewed/{digest}"])
         return kept.size
 
@@ -290,6 +342,10 @@ class ObjectBlobs(LocalBlobs):
         """Delete what was left unfinished, and send what waits in the folder; return the bytes that went."""
         freed = super().sweep(older)
         before = time.time() - RESUMABLE
+        for beside in self._folder.glob(".try-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if beside.stat().st_mtime < before:
+                    remove_file(beside)
         old = [*self._bucket.list("incoming/"), *self._bucket.list("renewed/"), *self._unfinished()]
         old = [one for one in old if one.modified < before]
         self._bucket.delete([one.key for one in old])
@@ -302,7 +358,7 @@ class ObjectBlobs(LocalBlobs):
 
     def _unfinished(self) -> Iterator[About]:
         """Yield the pieces of tries that were broken off."""
-        whole = {_Kept.large(one).folder for one in self._bucket.list("large/")}
+        whole = {Kept.large(one).folder for one in self._bucket.list("large/")}
         for one in self._bucket.list("pieces/"):
             if one.key.removesuffix(one.name) not in whole:
                 yield one
@@ -330,7 +386,7 @@ class ObjectBlobs(LocalBlobs):
         for piece in _cut(iter(lambda: source.read(CHUNK), b""), self._piece):
             if at + len(piece) > whole:
                 raise BadValue(f"more than {whole:,} bytes came", "Upload-Length says how many there are")
-            self._bucket.put(_incoming(name, at), piece)
+            self._bucket.put(incoming(name, at), piece)
             at += len(piece)
         return at
 
@@ -364,46 +420,7 @@ class ObjectBlobs(LocalBlobs):
 
     def address_of_piece(self, name: str, at: int) -> Address | None:
         """Return where anybody may put the piece that begins at `at`, for ten minutes."""
-        return Address(self._bucket.sign("PUT", _incoming(name, at), _GOOD_FOR), self._bucket.put_headers, at)
-
-
-class _Kept(NamedTuple):
-    """A blob that the bucket has."""
-
-    digest: str
-    size: int
-    piece: int
-    tried: str = ""
-    """Which try its pieces are of; '' for bytes that are one object."""
-
-    @classmethod
-    def small(cls, digest: str, size: int) -> Self:
-        return cls(digest, size, max(1, size))
-
-    @classmethod
-    def large(cls, about: About) -> Self:
-        """Return what the object tells that is put once all pieces are there."""
-        size, piece, tried = about.name.split(".")
-        return cls(about.key.rsplit("/", 2)[1], int(size), int(piece), tried)
-
-    @property
-    def key(self) -> str:
-        """What is there once all of it is."""
-        if not self.tried:
-            return f"blobs/{self.digest}"
-        return f"large/{self.digest}/{self.size}.{self.piece}.{self.tried}"
-
-    @property
-    def folder(self) -> str:
-        """What the keys of its pieces begin with."""
-        return f"pieces/{self.digest}/{self.tried}/"
-
-    def piece_at(self, at: int) -> tuple[str, int, int]:
-        """Return the object that holds a byte, and from where to where it does."""
-        if not self.tried:
-            return self.key, 0, self.size
-        start = at // self.piece * self.piece
-        return f"{self.folder}{start:020}", start, min(self.size, start + self.piece)
+        return Address(self._bucket.sign("PUT", incoming(name, at), _GOOD_FOR), self._bucket.put_headers, at)
 
 
 class _State(NamedTuple):
@@ -418,80 +435,16 @@ class _State(NamedTuple):
         return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-class _Reader(io.RawIOBase):
-    """Reads a blob from start to end, or from where it is told to; goes on where a line broke.
-
-    Args:
-        bucket: Where it is.
-        kept: What it is there.
-        stream: Its bytes, if they are on their way already.
-    """
-
-    def __init__(self, bucket: Bucket, kept: _Kept, stream: Iterator[bytes] | None = None) -> None:
-        self._bucket, self._kept, self._stream = bucket, kept, stream
-        self._at, self._left = 0, kept.size if stream else 0
-        """Where the next byte is from, and how many bytes the stream still has."""
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._kept.size}[whence]
-        if at != self._at:
-            self._at, self._left, self._rest = at, 0, memoryview(b"")
-        return at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        if self._at >= self._kept.size:
-            return 0
-        if not self._rest:
-            self._rest = memoryview(self._next())
-        taken = min(len(buffer), len(self._rest))
-        buffer[:taken], self._rest = self._rest[:taken], self._rest[taken:]
-        self._at += taken
-        return taken
-
-    def _next(self) -> bytes:
-        """Return what comes next.
-
-        Raises:
-            StoreUnavailable: The line broke again and again.
-            NotFound: A piece is gone.
-        """
-        tried = 0
-        while True:
-            try:
-                if not self._left:
-                    self._left = self._begin()
-                if piece := next(cast("Iterator[bytes]", self._stream), b"")[: self._left]:
-                    self._left -= len(piece)
-                    return piece
-                raise StoreUnavailable(f"{self._bucket.url} ended an answer too early", "try again")
-            except StoreUnavailable:
-                self._left, tried = 0, tried + 1
-                if tried == _TRIES:
-                    raise
-
-    def _begin(self) -> int:
-        """Ask for the piece that is next; return how many bytes of it are to come."""
-        key, start, end = self._kept.piece_at(self._at)
-        self._stream, size = self._bucket.stream(key, self._at - start)
-        if size is None:
-            raise NotFound(
-                f"{key} is not in {self._bucket.url} any more", "chachaml doctor says what is missing"
-            )
-        return end - self._at
-
-
-def _incoming(name: str, at: int) -> str:
-    return f"incoming/{name}/{at:020}"
+def _remove_large(path: Path) -> None:
+    """Delete a file; nobody waits until the disk has given its room back, which may take a second."""
+    if os.name == "nt":  # what is open cannot be deleted there
+        remove_file(path)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        file = path.open("rb")
+        remove_file(path)
+        with contextlib.suppress(RuntimeError):  # the process ends, and so it is closed
+            threading.Thread(target=file.close, daemon=True).start()
 
 
 def _verified(chunks: Iterable[bytes], digest: str) -> Iterator[bytes]:
@@ -522,7 +475,7 @@ def _in_parallel(do: Callable[[_T], object], items: Iterable[_T]) -> None:
     The first error is raised once nothing is under way any more. The process may end meanwhile.
     """
     errors: list[Exception] = []
-    free = threading.Semaphore(_AT_ONCE)
+    free = threading.Semaphore(AT_ONCE)
 
     def work(item: _T) -> None:
         try:
@@ -532,18 +485,19 @@ def _in_parallel(do: Callable[[_T], object], items: Iterable[_T]) -> None:
         finally:
             free.release()
 
+    free.acquire()
     try:
-        for item in items:
-            free.acquire()
+        for item in items:  # one is drawn only when there is room for it
             if errors:
-                free.release()
                 break
             try:
                 threading.Thread(target=work, args=(item,), daemon=True).start()
             except RuntimeError:  # the process ends, and begins no more threads
                 work(item)
+            free.acquire()
     finally:
-        for _ in range(_AT_ONCE):
+        free.release()
+        for _ in range(AT_ONCE):
             free.acquire()
     if errors:
         raise errors[0]
