@@ -26,15 +26,17 @@ class Ahead:
     Args:
         bucket: Where to.
         piece: Bytes of a piece.
+        room: How many pieces may be on their way, of all that is being written: where nobody answers, each
+            holds its bytes for minutes.
     """
 
-    def __init__(self, bucket: Bucket, piece: int) -> None:
+    def __init__(self, bucket: Bucket, piece: int, room: threading.Semaphore) -> None:
         self.name = f"{AHEAD}{token_hex(8)}"
         """The try that these pieces are of."""
         self.sent: list[str] = []
         """The keys of those that went, or are on their way."""
-        self._bucket, self._kept = bucket, Kept.ahead(piece, self.name)
-        self._room = threading.Semaphore(AT_ONCE)
+        self._bucket, self._kept, self._room = bucket, Kept.ahead(piece, self.name), room
+        self._threads: list[threading.Thread] = []
         self._works = True
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -66,12 +68,14 @@ class Ahead:
         if piece is None:
             return
         key = self._kept.key_of(start)
+        thread = threading.Thread(target=self._put, args=(key, piece), daemon=True)
         try:
-            threading.Thread(target=self._put, args=(key, piece), daemon=True).start()
+            thread.start()
         except RuntimeError:  # the process ends, and begins no more threads
             self._works = False
             self._room.release()
         else:
+            self._threads.append(thread)
             self.sent.append(key)
 
     def _put(self, key: str, piece: bytearray) -> None:
@@ -84,9 +88,8 @@ class Ahead:
 
     def wait(self) -> None:
         """Return once none is on its way."""
-        for _ in range(AT_ONCE):
-            self._room.acquire()
-        self._room.release(AT_ONCE)
+        for thread in self._threads:
+            thread.join()
 
     def discard(self) -> None:
         """Delete what went, for the bucket has the bytes from another try.

@@ -69,6 +69,7 @@ class ObjectBlobs(LocalBlobs):
         """Large files of the folder that were right when they were like this."""
         self._begun: dict[str, list[Ahead]] = {}
         """What was sent of blobs while they were written."""
+        self._room = threading.Semaphore(AT_ONCE)
 
     def __repr__(self) -> str:
         return f"<blobs in {self._bucket.url}>"
@@ -176,7 +177,7 @@ class ObjectBlobs(LocalBlobs):
 
     def put(self, source: BinaryIO, progress: Callable[[int], object] | None = None) -> Blob:
         """Keep all that `source` still holds, and begin to send it. See `LocalBlobs.put`."""
-        ahead = Ahead(self._bucket, self._piece)
+        ahead = Ahead(self._bucket, self._piece, self._room)
         blob = self._write(ahead.watch(iter(lambda: source.read(CHUNK), b"")), progress)
         if ahead.sent:
             # Another may have begun as well. Only the first is ever gone on with; others may be deleted.
