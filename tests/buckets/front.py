@@ -22,6 +22,10 @@ class Front:
         """Methods and paths, in order."""
         self.refuse: Callable[[str, str], tuple[int, str] | None] = lambda method, path: None
         """Given method and path: the status and the code to answer with in the store's place."""
+        self.renamed: Callable[[str, str], str] = lambda method, path: path
+        """Given method and path: the path to ask the store for instead."""
+        self.headers: Callable[[str, httpx.Response], dict[str, str]] = lambda method, answer: {}
+        """Given method and the store's answer: headers to give besides."""
         self.cut: Callable[[str, str], bool] = lambda method, path: False
         """Given method and path: whether the line breaks in the middle of the answer."""
 
@@ -40,9 +44,11 @@ def fronted(endpoint: str) -> Iterator[Front]:
             if trouble := front.refuse(self.command, self.path):
                 said = f"<Error><Code>{trouble[1]}</Code><Message>no</Message></Error>".encode()
                 return self.give(trouble[0], {}, said)
-            answer = client.request(self.command, self.path, content=body, headers=dict(self.headers))
+            path = front.renamed(self.command, self.path)
+            answer = client.request(self.command, path, content=body, headers=dict(self.headers))
             cut = front.cut(self.command, self.path)
-            return self.give(answer.status_code, dict(answer.headers), answer.content, cut=cut)
+            headers = {**answer.headers, **front.headers(self.command, answer)}
+            return self.give(answer.status_code, headers, answer.content, cut=cut)
 
         def give(self, status: int, headers: dict[str, str], body: bytes, *, cut: bool = False) -> None:
             self.send_response_only(status)

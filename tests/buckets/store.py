@@ -1,4 +1,7 @@
-"""Real S3 servers on this machine, from wheels: SeaweedFS, which knows all of it, and rclone, the least."""
+"""Real S3 servers on this machine, from wheels: SeaweedFS, which knows all of it, and rclone, the least.
+
+Emulators stand for the other object stores.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,27 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
 import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chachaml.artifacts.opening import open_bucket
 from chachaml.core.errors import StoreUnavailable
+from tests.buckets.front import fronted
 from tests.faults.wires import free_port
 
-__all__ = ["KEY", "SECRET", "ObjectStore", "azurite", "rclone", "seaweed"]
+__all__ = ["KEY", "SECRET", "ObjectStore", "azurite", "gcs", "rclone", "seaweed"]
 
 KEY, SECRET = "chachaml-key", "chachaml-secret"
 AZURITE = os.environ.get("CHACHAML_AZURITE", "")
+FAKE_GCS = os.environ.get("CHACHAML_FAKE_GCS", "")
 _BIN = Path(sys.executable).parent
 
 
@@ -138,3 +146,47 @@ def _make_container(endpoint: str, container: str) -> None:
     }
     made = httpx.put(f"{endpoint}/{container}?restype=container", headers=headers)
     assert made.status_code in (201, 409), made.text
+
+
+@contextmanager
+def gcs(bucket: str = "bucket") -> Iterator[ObjectStore]:
+    """Within it there is fake-gcs-server, which comes from a wheel; CHACHAML_FAKE_GCS says where it is.
+
+    It takes bytes by a plain PUT at signed addresses alone, and tells their tag in JSON. With Google a token
+    does as well, which obstore sends, and the tag is a header: a line in front makes the one of the other.
+    """
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    with fronted(endpoint) as front:
+        front.renamed, front.headers = _as_if_signed, _tag
+        host = front.url.removeprefix("http://")
+        command: list[str | Path] = [FAKE_GCS, "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1"]
+        command += ["-port", str(port), "-public-host", host]
+        given = {"GOOGLE_SERVICE_ACCOUNT_KEY": _service_account(front.url)}
+        started = _start(f"gs://{bucket}", front.url, given, command, lambda: _make_bucket(endpoint, bucket))
+        try:
+            yield started
+        finally:
+            started.stop()
+
+
+def _as_if_signed(method: str, path: str) -> str:
+    mark = "X-Goog-Algorithm"
+    return f"{path}?{mark}=none" if method == "PUT" and mark not in path else path
+
+
+def _tag(method: str, answer: httpx.Response) -> dict[str, str]:
+    return {"ETag": answer.json()["etag"]} if method == "PUT" and answer.is_success else {}
+
+
+def _service_account(endpoint: str) -> str:
+    """Return a key as Google makes them: tokens and addresses are signed with it here."""
+    key = rsa.generate_private_key(65537, 2048)
+    kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    about = {"type": "service_account", "client_email": "tests@example.org", "private_key_id": "1"}
+    return json.dumps({**about, "private_key": key.private_bytes(*kind).decode(), "gcs_base_url": endpoint})
+
+
+def _make_bucket(endpoint: str, bucket: str) -> None:
+    made = httpx.post(f"{endpoint}/storage/v1/b", params={"project": "tests"}, json={"name": bucket})
+    assert made.status_code in (200, 409), made.text
