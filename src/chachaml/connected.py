@@ -182,6 +182,10 @@ class Connection:
         """Let runs crash whose owner's journal is gone."""
         reap(self._roots(), store, own=own)
 
+    def user(self) -> str:
+        """Return in whose name things are done here: as it is set, else the operating system's user."""
+        return settings.current_user()
+
     def use_token(self, token: str) -> None:  # noqa: ARG002 - a file asks for none
         """Show this token to the server.
 

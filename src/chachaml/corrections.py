@@ -204,18 +204,16 @@ def _entry(store: Store, no: int) -> HistoryRow:
 
 def _my_last(store: Store) -> list[HistoryRow]:
     """Return what my last call corrected that was neither undone nor an undoing itself."""
-    entries = store.history(limit=100_000)
+    entries, me = store.history(limit=100_000), connection().user()
     undoings = {entry.undone for entry in entries}
     mine: list[HistoryRow] = []
     for entry in entries:
         if mine and (entry.time, entry.by) != (mine[0].time, mine[0].by):
             break
-        if entry.by == current_user() and entry.undone is None and entry.no not in undoings:
+        if entry.by == me and entry.undone is None and entry.no not in undoings:
             mine.append(entry)
     if not mine:
-        raise NotFound(
-            f"there is nothing of {current_user()} to undo", "chachaml.history() lists corrections"
-        )
+        raise NotFound(f"there is nothing of {me} to undo", "chachaml.history() lists corrections")
     return mine
 
 

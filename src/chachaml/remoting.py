@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from chachaml.away import Away
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Receipt
-from chachaml.core.errors import BadValue
+from chachaml.core.errors import BadValue, StoreUnavailable
 from chachaml.delivering import deliver
 from chachaml.journal.recovery import journal_folders
 from chachaml.remote_blobs import RemoteBlobs
@@ -72,6 +72,16 @@ class Remote(Away):
                     one.close()
             self._store = self._blobs = None
 
+    def user(self) -> str:
+        """Return whose token the server is shown, for it attributes what is done to that account.
+
+        Where it has no accounts, or cannot be asked, it is as it is set here.
+        """
+        with contextlib.suppress(StoreUnavailable):
+            self.store()
+        told = self._store.user if isinstance(self._store, RemoteStore) else ""
+        return told or super().user()
+
     def _shown(self) -> str:
         return settings.server_token(self.url) if self._token is None else self._token
 
@@ -85,7 +95,7 @@ class Remote(Away):
         with self._lock:
             if self._store is None:
                 opened = open_remote(self.url, self._shown)
-                self._store = Shipping(opened.line, opened.id, self.blobs)
+                self._store = Shipping(opened.line, opened.id, opened.user, self.blobs)
             return self._store
 
     def blobs(self) -> RemoteBlobs:
@@ -122,11 +132,12 @@ class Shipping(RemoteStore):
     Args:
         line: The line to the server.
         store: The id of its store.
+        user: Whose token it is shown, '' where it has no accounts.
         blobs: Gives the bytes that are on this machine.
     """
 
-    def __init__(self, line: Line, store: str, blobs: Callable[[], RemoteBlobs]) -> None:
-        super().__init__(line, store)
+    def __init__(self, line: Line, store: str, user: str, blobs: Callable[[], RemoteBlobs]) -> None:
+        super().__init__(line, store, user)
         self._blobs = blobs
 
     def apply(self, batch: Batch) -> Receipt:

@@ -172,8 +172,11 @@ def last_run() -> Run | None:
 
 
 def current_user() -> str:
-    """Return who new runs are attributed to: ``CHACHA_USER``, else the operating system's user."""
-    return settings.current_user()
+    """Return who new runs are attributed to.
+
+    With a server, the account behind the token; else ``CHACHA_USER``, or the operating system's user.
+    """
+    return connection().user()
 
 
 def my_runs(

@@ -50,6 +50,7 @@ class Hello(msgspec.Struct):
 
     id: str
     version: str = ""
+    user: str = ""
 
 
 def open_remote(url: str, token: str | Callable[[], str] = "") -> RemoteStore:
@@ -71,7 +72,7 @@ def open_remote(url: str, token: str | Callable[[], str] = "") -> RemoteStore:
     except BaseException:
         line.close()
         raise
-    return RemoteStore(line, hello.id)
+    return RemoteStore(line, hello.id, hello.user)
 
 
 class RemoteStore:
@@ -80,10 +81,11 @@ class RemoteStore:
     Attributes:
         id: The id of the server's store.
         line: The line to the server.
+        user: The account to which it attributes what is done, '' where it has no accounts.
     """
 
-    def __init__(self, line: Line, store: str) -> None:
-        self.line, self.id = line, store
+    def __init__(self, line: Line, store: str, user: str = "") -> None:
+        self.line, self.id, self.user = line, store, user
 
     def __repr__(self) -> str:
         return f"<chachaml store of {self.line.url!r}>"

@@ -15,6 +15,8 @@ import httpx
 import pytest
 from tests.served import Served, served
 
+import chachaml as ml
+from chachaml import connection as connections
 from chachaml.core.access import digest_of, new_token
 from chachaml.core.changes import AccountSet, Batch, Change, TokenIssued, TokenRevoked
 from chachaml.core.ids import new_id
@@ -208,6 +210,28 @@ def test_who_made_a_run_is_who_showed_the_token(team: Team) -> None:
     assert store.get_run(other).created_by == "writer"
     assert store.history(other)[0].by == "writer"
     store.close()
+
+
+def test_mine_are_the_runs_of_the_account_behind_the_token(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the machine calls its user, to read and to undo as well."""
+    monkeypatch.setenv("CHACHA_USER", "root")
+    team.add("eve", "writer")
+    for name in ("eve", "writer"):
+        ml.connect(team.server.url, token=team.tokens[name])
+        with ml.start_run(name=f"of {name}") as run:
+            assert ml.current_user() == name
+        ml.rename(run, f"by {name}")
+        assert [one.name for one in ml.my_runs()] == [f"by {name}"]
+        mine = ml.my_last_run()
+        assert mine is not None
+        assert mine.created_by == name
+    ml.connect(team.server.url, token=team.tokens["eve"])
+    assert [one.run for one in ml.undo()] == [ml.my_runs()[0].id]
+    connections.close_all()
+    ml.connect("http://127.0.0.1:9")
+    assert ml.current_user() == "root"
 
 
 # single experiments -------------------------------------------------------------------------------

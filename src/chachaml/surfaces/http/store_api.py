@@ -55,7 +55,8 @@ def _needs(name: str) -> Permission:
 async def _hello(request: Request) -> Response:
     from chachaml import __version__
 
-    return _packed(request, wire.pack({"id": request.service.store.id, "version": __version__}))
+    about = {"id": request.service.store.id, "version": __version__, "user": request.actor.name}
+    return _packed(request, wire.pack(about))
 
 
 async def _read(name: str, request: Request) -> Response:
