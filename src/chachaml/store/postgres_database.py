@@ -19,6 +19,7 @@ import psycopg
 import psycopg_pool
 from psycopg import errors
 from psycopg.adapt import Loader
+from psycopg.types.numeric import NumericBinaryLoader
 
 from chachaml.core.addresses import Address, shown
 from chachaml.core.errors import ChachamlError, StoreDamaged, StoreError, StoreUnavailable
@@ -137,6 +138,14 @@ class _NumberLoader(Loader):
     def load(self, data: Any) -> int | float:
         text = bytes(data).decode()
         return float(text) if "." in text or "e" in text or "N" in text else int(text)
+
+
+class _BinaryNumberLoader(NumericBinaryLoader):
+    """The same of what comes in binary: a sum of many whole numbers is one, too."""
+
+    def load(self, data: Any) -> Any:
+        found = super().load(data)
+        return int(found) if found.as_tuple().exponent == 0 else float(found)
 
 
 def connect(address: Address, timeout: float = PATIENCE) -> _Raw:
@@ -307,6 +316,7 @@ class PostgresDatabase:
 
 def _configure(raw: _Raw) -> None:
     raw.adapters.register_loader("numeric", _NumberLoader)
+    raw.adapters.register_loader("numeric", _BinaryNumberLoader)
 
 
 def _is_passing(error: BaseException) -> bool:
