@@ -12,6 +12,7 @@ import pytest
 
 import chachaml as ml
 from chachaml import connection as connections
+from chachaml.core.errors import StoreUnavailable
 from tests.buckets.front import Front
 from tests.buckets.test_bucket import LARGE, objects
 from tests.served import SESSION, served
@@ -134,3 +135,15 @@ def test_a_file_that_came_in_parts_is_kept_in_the_bucket(folder: Path, bucket: s
         sender.send(b"first ", b"second")
         assert len(objects(bucket, "blobs")) == 1
         assert sender.read("w.bin") == b"first second"
+
+
+@pytest.mark.filterwarnings("ignore:chachaml")
+def test_clients_are_told_what_the_bucket_does_not_take(folder: Path, bucket: str, front: Front) -> None:
+    with serving(folder, bucket):
+        front.refuse = lambda method, path: (403, "AccessDenied")
+        with ml.start_run():
+            ml.log_text("note", "small")
+        with pytest.raises(StoreUnavailable, match="may not do that"):
+            ml.flush()
+        front.refuse = lambda method, path: None
+        ml.flush()

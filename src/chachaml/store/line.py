@@ -176,7 +176,8 @@ class Line:
         if answer.status_code == 404:
             return {"": "", **answer.headers} if "upload-offset" in answer.headers else None
         if answer.status_code >= 300:
-            raise self._error(answer.status_code, answer.read())
+            with self.reading(path):  # which says what is wrong: an answer to HEAD has no body
+                raise self._error(answer.status_code, b"")
         return answer.headers
 
     def send(self, method: str, path: str, data: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
