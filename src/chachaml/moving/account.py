@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from chachaml.display import moved_text
+from chachaml.moving.texts import clean
 
 __all__ = ["Left", "Moved", "Progress", "Tally"]
 
@@ -18,6 +19,9 @@ Progress = Callable[[int, int | None, int], object]
 
 _MOST_NAMED = 1000
 """Things of one kind that are named; of more there is a count."""
+
+_LONGEST = 500
+"""Characters of a name or reason."""
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -77,6 +81,7 @@ class Tally:
     def leave(self, what: str, name: str, why: str) -> None:
         """Note that something is not carried."""
         self._kinds[what] += 1
+        name, why = clean(name, _LONGEST), clean(why, _LONGEST)
         one = Left(what, name, why)
         if self._kinds[what] > _MOST_NAMED and one not in self._left:
             one = Left(what, "others", "too many to name")

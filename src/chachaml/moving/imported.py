@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from chachaml.core.changes import PointsLogged, Stage
 from chachaml.core.ids import derived_id
@@ -109,6 +111,25 @@ def inside(folder: Path, name: str) -> Path | None:
         return None
 
 
+_POINT: tuple[set[type], ...] = ({str}, {int}, {int}, {float, int, NoneType})
+"""Of what types key, step, time and value are; SQLite holds anything in any column."""
+
+
+def _is_point(row: tuple[Any, ...], leave: Callable[[str, str], object]) -> bool:
+    for value, kinds in zip(row, _POINT, strict=True):
+        if type(value) not in kinds:
+            leave(str(row[0]), f"{value!r:.60} is no part of a point")
+            return False
+    return True
+
+
+def _microseconds(milliseconds: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return times without running over."""
+    most = 2**63 // 1000 - 1
+    times: npt.NDArray[np.int64] = np.clip(np.array(milliseconds, "<i8"), -most, most) * 1000
+    return times
+
+
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Return nested dicts as one, with keys such as ``outer.inner``."""
     found: dict[str, Any] = {}
@@ -139,10 +160,23 @@ def points_of(
 
 
 def by_key(
-    run: str, keys: Sequence[str], steps: Sequence[Any], times: Sequence[int], values: Any
+    run: str, rows: Sequence[tuple[Any, ...]], leave: Callable[[str, str], object]
 ) -> Iterator[PointsLogged]:
-    """Yield points, sorted by their keys, as a change for each; times are in milliseconds."""
-    columns = (np.array(steps, "<i8"), np.array(times, "<i8") * 1000, np.asarray(values, "<f8"))
+    """Yield points, sorted by their keys, as a change for each.
+
+    Args:
+        run: The run.
+        rows: Key, step, time in milliseconds, and value, which is None for NaN.
+        leave: Hears key and reason of a row that is no point.
+    """
+    if any(
+        set(map(type, column)) - kinds for column, kinds in zip(zip(*rows, strict=True), _POINT, strict=True)
+    ):
+        rows = [row for row in rows if _is_point(row, leave)]
+        if not rows:
+            return
+    keys, steps, times, values = zip(*rows, strict=True)
+    columns = (np.array(steps, "<i8"), _microseconds(times), np.array(values, "<f8"))
     start = 0
     for end in range(1, len(keys) + 1):
         if end == len(keys) or keys[end] != keys[start]:

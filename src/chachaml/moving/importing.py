@@ -6,6 +6,8 @@ import inspect
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace as with_fields
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,15 +27,16 @@ from chachaml.core.changes import (
     RunStarted,
     VersionRegistered,
 )
+from chachaml.core.checks import check_change
 from chachaml.core.errors import BadValue, ChachamlError
 from chachaml.core.ids import new_id
 from chachaml.core.model import ArtifactRow, RunRow, Summary, WholeRun
 from chachaml.core.names import check_artifact_name
 from chachaml.core.settings import current_user
-from chachaml.core.values import canonical
 from chachaml.moving.account import Moved, Progress, Tally
 from chachaml.moving.difference import belongings
-from chachaml.moving.imported import File, Imported, Source, Version, clean, key_of
+from chachaml.moving.imported import File, Imported, Source, Version, clean
+from chachaml.moving.keeping import sound_points, sound_run, sound_time, sound_version
 from chachaml.moving.places import Place, place, show
 from chachaml.moving.points import PIECE, missing
 from chachaml.moving.tools import SOURCES
@@ -97,6 +100,10 @@ _UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, Arit
 """What reading something damaged may end in."""
 
 
+_NO_DIGEST = "0" * 64
+"""Of bytes that a dry run leaves where they are."""
+
+
 class Importer:
     """Writes what a source gives.
 
@@ -116,6 +123,7 @@ class Importer:
             self._store = target.store(create=True)
         self._changes: list[Change] = []
         self._points = 0
+        self._would: set[int] = set()
 
     def bring(self, source: Source) -> None:
         """Bring all that a source has."""
@@ -151,9 +159,20 @@ class Importer:
     def bring_runs(self, lot: Sequence[Imported], *, fresh: bool = False) -> None:
         """Bring some runs, or what is new of them; with `fresh` points are taken to be new."""
         here = {one.row.id: one for one in self._store.whole_runs([each.whole.row.id for each in lot])}
-        for one in lot:
-            self._run(replace_row(one, self._cleaned(one.whole.row)), here.get(one.whole.row.id), fresh=fresh)
+        for given in lot:
+            about = given.whole.row
+            one = self._kept("run", about.name or about.id, partial(sound_run, given, self._tally))
+            if one is not None:
+                self._run(one, here.get(about.id), fresh=fresh)
         self._flush()
+
+    def _kept(self, what: str, name: object, make: Callable[[], _Read]) -> _Read | None:
+        """Return what every store can keep of something; None, and that is told, if it makes no sense."""
+        try:
+            return make()
+        except _UNREADABLE as error:
+            self._tally.leave(what, str(name), f"it makes no sense: {error}")
+            return None
 
     def _run(self, one: Imported, known: WholeRun | None, *, fresh: bool) -> None:
         before = (self._tally.points, self._tally.artifacts, self._tally.params)
@@ -189,15 +208,20 @@ class Importer:
 
     def _counted(self, one: Imported) -> Iterator[PointsLogged]:
         keys = set()
-        for points in self._readable(f"points of {one.whole.row.name}", one.points):
+        for points in self._points_of(one):
             keys.add(points.key)
             yield points
         self._tally.metrics += len(keys)
 
+    def _points_of(self, one: Imported) -> Iterator[PointsLogged]:
+        for points in self._readable(f"points of {one.whole.row.name}", one.points):
+            if len(points):
+                yield sound_points(points)
+
     def _grown(self, one: Imported, here: RunRow) -> Iterator[PointsLogged]:
         """Yield the points of a run that are not here yet."""
         series: dict[str, list[PointsLogged]] = {}
-        for points in self._readable(f"points of {one.whole.row.name}", one.points):
+        for points in self._points_of(one):
             series.setdefault(points.key, []).append(points)
         for key, parts in series.items():
             columns = zip(*((part.steps, part.times, part.values) for part in parts), strict=True)
@@ -210,39 +234,27 @@ class Importer:
                 if new := missing(there, kept, timed=one.timed):
                     yield new
 
-    def _cleaned(self, row: RunRow) -> RunRow:
-        """Return a run's row as every store can keep it."""
-        params = {}
-        for key, value in row.params.items():
-            try:
-                canonical(key, clean(value) if isinstance(value, str) else value)
-            except BadValue as error:
-                self._tally.leave("param", f"{key} of {row.name}", error.message)
-                continue
-            params[key_of(key)] = clean(value) if isinstance(value, str) else value
-        return replace(
-            row,
-            experiment=clean(row.experiment).strip() or "imported",
-            name=clean(row.name).strip() or row.id[-8:],
-            created_by=clean(row.created_by),
-            params=params,
-            tags={key_of(key): clean(value) for key, value in row.tags.items()},
-        )
-
     # files --------------------------------------------------------------------------------------------
 
     def _files(self, files: Iterable[File], known: WholeRun | None, run: str) -> Iterator[ArtifactRow]:
         """Keep files that are not here yet; yield what is kept."""
         names = {one.name for one in known.row.artifacts} if known else set()
+        new: set[str] = set()
         for file in files:
-            if file.name in names:
+            name = clean(file.name)
+            if name in new:
+                self._tally.leave("artifact", f"{name} of {run}", "another of this name came before it")
+            if name in names or name in new:
                 continue
-            names.add(file.name)
+            new.add(name)
             try:
-                yield self._file(file)
-            except (OSError, ChachamlError) as error:
+                yield self._file(with_fields(file, name=name))
+            except (*_UNREADABLE, ChachamlError) as error:
                 why = error.message if isinstance(error, ChachamlError) else str(error)
-                self._tally.leave("artifact", f"{file.name} of {run}", why)
+                self._tally.leave("artifact", f"{name} of {run}", why)
+                continue
+            if self._dry:
+                self._would.add(hash((run, name)))
 
     def _file(self, file: File) -> ArtifactRow:
         check_artifact_name(file.name)
@@ -251,77 +263,93 @@ class Importer:
             with path.open("rb") as opened:
                 beginning = opened.read(16)
                 opened.seek(0)
-                digest, size = ("", path.stat().st_size) if self._dry else self._to.blobs().put(opened)
+                digest, size = (
+                    (_NO_DIGEST, path.stat().st_size) if self._dry else self._to.blobs().put(opened)
+                )
         else:
             data = file.data if isinstance(file.data, bytes) else file.data()
             beginning = data[:16]
-            digest, size = ("", len(data)) if self._dry else self._to.blobs().put_bytes(data)
+            digest, size = (_NO_DIGEST, len(data)) if self._dry else self._to.blobs().put_bytes(data)
         if not self._dry:
             self._to.blobs().deliver([digest])
         self._tally.artifacts += 1
         self._tally.bytes += size
         kind = file.content_type or guess(file.name, beginning)
-        return ArtifactRow(file.name, digest, size, kind, file.format or "file", "", file.time)
+        return ArtifactRow(file.name, digest, size, kind, file.format or "file", "", sound_time(file.time))
 
     # models -------------------------------------------------------------------------------------------
 
     def _versions(self, versions: Iterable[Version]) -> None:
         known = {row.id for row in self._store.versions()}
         models = {row.name for row in self._store.models()}
-        for one in versions:
-            if one.id in known:
+        for given in versions:
+            if given.id in known:
                 continue
-            self._tally.versions += 1
-            self._tally.models += one.model not in models
-            by = clean(one.by) or current_user()
-            if one.model not in models and one.model_tags:
-                described: list[Change] = [ModelDescribed(one.time, by, one.model, tags=dict(one.model_tags))]
-            else:
-                described = []
-            models.add(one.model)
-            if not self._dry:
-                self._register(one, by, described)
+            one = self._kept("version", f"{given.number} of {given.model}", partial(sound_version, given))
+            if one and (self._would_register(one) if self._dry else self._register(one, models)):
+                self._tally.versions += 1
+                self._tally.models += one.model not in models
+                models.add(one.model)
 
-    def _register(self, one: Version, by: str, described: Sequence[Change]) -> None:
+    def _would_register(self, one: Version) -> bool:
+        here = self._store.whole_runs([one.run])
+        if hash((one.run, one.artifact)) in self._would or any(
+            each.name == one.artifact for whole in here for each in whole.row.artifacts
+        ):
+            return True
+        self._tally.leave("version", f"{one.number} of {one.model}", f"run {one.run} has no {one.artifact}")
+        return False
+
+    def _register(self, one: Version, models: set[str]) -> bool:
+        by = one.by or current_user()
         about = (one.stage, one.description, one.model_description, dict(one.tags))
-        registered = VersionRegistered(one.time, by, one.model, one.id, one.run, one.artifact, *about)
-        self._apply([registered, *described])
+        self._apply([VersionRegistered(one.time, by, one.model, one.id, one.run, one.artifact, *about)])
         number = next((row.version for row in self._store.versions(one.model) if row.id == one.id), None)
         if number is None:
-            return
+            return False
+        if one.model not in models and one.model_tags:
+            self._apply([ModelDescribed(one.time, by, one.model, tags=dict(one.model_tags))])
         if number != one.number:
             why = f"it is version {number} here, for others were deleted there, or are here"
             self._tally.leave("number of version", f"{one.number} of {one.model}", why)
         self._apply([AliasMoved(one.time, by, one.model, alias, number) for alias in one.aliases])
+        return True
 
     # writing ------------------------------------------------------------------------------------------
 
     def _add(self, change: Change) -> None:
-        if self._dry:
-            return
-        self._changes.append(change)
-        if isinstance(change, PointsLogged):
-            self._points += len(change)
-            self._flush_if_much()
+        if self._is_sound(change) and not self._dry:
+            self._changes.append(change)
+            if isinstance(change, PointsLogged):
+                self._points += len(change)
+                self._flush_if_much()
+
+    def _is_sound(self, change: Change) -> bool:
+        """Tell whether every store can keep a change; that it cannot is told."""
+        try:
+            check_change(change)
+        except BadValue as error:
+            run = getattr(change, "run", "") or getattr(change, "model", "")
+            self._tally.leave("change", f"{type(change).__name__} of {run}", error.message)
+            return False
+        return True
 
     def _flush_if_much(self) -> None:
         if self._points >= PIECE or len(self._changes) >= PIECE // 40:
             self._flush()
 
     def _flush(self) -> None:
-        self._apply(self._changes)
+        self._send(self._changes)
         self._changes, self._points = [], 0
 
     def _apply(self, changes: Sequence[Change]) -> None:
+        self._send([change for change in changes if self._is_sound(change)])
+
+    def _send(self, changes: Sequence[Change]) -> None:
         if changes and not self._dry:
             receipt = self._store.apply(Batch(tuple(changes), command=new_id()))
             for one in receipt.conflicts:
                 self._tally.leave("change", one.run or "store", one.what)
-
-
-def replace_row(one: Imported, row: RunRow) -> Imported:
-    """Return a run with another row."""
-    return Imported(replace(one.whole, row=row), one.points, one.files, one.timed)
 
 
 def _looks_the_same(there: PointsLogged, here: Summary, *, timed: bool) -> bool:

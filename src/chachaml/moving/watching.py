@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chachaml.moving.account import Moved, Progress, Tally
 from chachaml.moving.imported import Imported
-from chachaml.moving.importing import Importer, replace_row
+from chachaml.moving.importing import Importer
 from chachaml.moving.places import Place, place
 from chachaml.moving.sources.tensorboard import open_source
 
@@ -79,5 +79,5 @@ def _ended(runs: Sequence[Imported]) -> list[Imported]:
         if row.status == "running":
             now = time.time_ns() // 1000
             ended = replace(row, status="completed", ended=now, duration=max(now - row.started, 0))
-            done.append(Imported(replace_row(one, ended).whole))
+            done.append(Imported(replace(one.whole, row=ended)))
     return done

@@ -70,7 +70,14 @@ class _Reader:
                         self._tally.leave(str(line["left"]), str(line["name"]), str(line["why"]))
                     elif run:
                         run.take(line)
-                except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+                except (
+                    ValueError,
+                    TypeError,
+                    KeyError,
+                    AttributeError,
+                    OverflowError,
+                    RecursionError,
+                ) as error:
                     self._tally.leave("line", f"{number} of {place.name}", f"it is not whole: {error!r}")
             if run:
                 yield run.imported(self._experiment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -161,11 +160,11 @@ class Database:
             ORDER BY key, step, timestamp"""
         rows = self._db.execute(query, (run,))
         while some := rows.fetchmany(PIECE):
-            keys, steps, times, values = zip(*some, strict=True)
-            # SQLite keeps no NaN.
-            yield from by_key(
-                _id(run), keys, steps, times, [math.nan if one is None else one for one in values]
-            )
+            # SQLite keeps no NaN: it is None.
+            yield from by_key(_id(run), some, partial(self._no_point, run))
+
+    def _no_point(self, run: str, key: str, why: str) -> None:
+        self._tally.leave("point", f"of {key} of run {run}", why)
 
     def _datasets(self, run: str) -> Iterator[DatasetRow]:
         query = """SELECT role, n_rows, n_cols, features, hash, source, created_at FROM datasets

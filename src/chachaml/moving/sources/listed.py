@@ -11,7 +11,7 @@ from chachaml.core.errors import BadValue
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import Imported, Version
 
-__all__ = ["LIVE", "Listed", "files_in"]
+__all__ = ["LIVE", "Listed", "files_in", "is_own"]
 
 LIVE = 120.0
 """Seconds after its last sign of life in which a run is taken to be still written."""
@@ -22,11 +22,17 @@ Piece = TypeVar("Piece")
 def files_in(folder: Path, tally: Tally) -> Iterator[tuple[str, Path]]:
     """Yield name and path of all files in a folder and those below it; links are told, and left."""
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            tally.leave("link", f"{name} of {folder.name}", "what it points to may lie anywhere")
-        elif path.is_file():
-            yield name, path
+        if (path.is_symlink() or not path.is_dir()) and is_own(path, tally):
+            yield path.relative_to(folder).as_posix(), path
+
+
+def is_own(path: Path, tally: Tally) -> bool:
+    """Tell whether a path is a file that lies there itself; links and devices are told."""
+    if path.is_symlink() or not path.is_file():
+        why = "what it points to may lie anywhere" if path.is_symlink() else "it is no file"
+        tally.leave("link" if path.is_symlink() else "file", f"{path.name} of {path.parent.name}", why)
+        return False
+    return True
 
 
 class Listed(Generic[Piece]):

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from contextlib import closing
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from msgspec.structs import replace
 
 from chachaml.core.changes import PointsLogged
@@ -36,13 +36,15 @@ class Rows(Protocol):
         """Return all rows."""
         ...
 
-    def fetchmany(self, size: int, /) -> list[Any]:
-        """Return the next rows."""
-        ...
-
 
 Ask = Callable[[str, Sequence[Any]], Rows]
 """Runs a statement, whose places are question marks."""
+
+Stream = Callable[[str, Sequence[Any]], Iterator[list[Any]]]
+"""Runs a statement likewise, and gives its rows some at a time."""
+
+_LACKING = ("no such table", "no such column", "does not exist")
+"""What databases say of tables and columns that came with later releases."""
 
 
 def open_sqlite_file(path: Path, tally: Tally, artifacts: str | None) -> Database:
@@ -52,7 +54,13 @@ def open_sqlite_file(path: Path, tally: Tally, artifacts: str | None) -> Databas
     roots = (
         [Path(artifacts)] if artifacts else [path.parent / name for name in ("mlartifacts", "mlruns", ".")]
     )
-    found = Database(str(path), lambda text, values: db.execute(text, values), db.close, tally, roots)
+
+    def stream(text: str, values: Sequence[Any]) -> Iterator[list[Any]]:
+        with closing(db.execute(text, values)) as rows:
+            while some := rows.fetchmany(PIECE):
+                yield some
+
+    found = Database(str(path), lambda text, values: db.execute(text, values), stream, db.close, tally, roots)
     found.check()
     return found
 
@@ -68,16 +76,31 @@ def open_postgres(url: str, tally: Tally, artifacts: str | None) -> Database:
     address = "postgresql://" + url.partition("://")[2]
     try:
         db = psycopg.connect(address)
+        db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         db.read_only = True
     except psycopg.Error as error:
         raise BadValue(f"the database cannot be opened: {error}") from None
+    names = count()
 
     def ask(text: str, values: Sequence[Any]) -> Rows:
-        rows: Rows = db.execute(text.replace("?", "%s"), values)
+        try:
+            with db.transaction():  # what an older schema lacks must not spoil all that is asked later
+                rows: Rows = db.execute(text.replace("?", "%s"), values)
+        except psycopg.Error as error:
+            raise OSError(str(error)) from None
         return rows
 
+    def stream(text: str, values: Sequence[Any]) -> Iterator[list[Any]]:
+        try:
+            with db.cursor(name=f"points_{next(names)}") as rows:
+                rows.execute(text.replace("?", "%s"), values)
+                while some := rows.fetchmany(PIECE):
+                    yield some
+        except psycopg.Error as error:
+            raise OSError(str(error)) from None
+
     host = address.rpartition("@")[2]
-    found = Database(host, ask, db.close, tally, [Path(artifacts)] if artifacts else [])
+    found = Database(host, ask, stream, db.close, tally, [Path(artifacts)] if artifacts else [])
     found.check()
     return found
 
@@ -88,15 +111,23 @@ class Database:
     Args:
         place: Where it is.
         ask: Runs a statement.
+        stream: Runs one of many rows, and gives these in pieces.
         close: Lets go of it.
         tally: Hears what cannot be carried.
         roots: Folders to look for artifacts in.
     """
 
     def __init__(
-        self, place: str, ask: Ask, close: Callable[[], object], tally: Tally, roots: Sequence[Path]
+        self,
+        place: str,
+        ask: Ask,
+        stream: Stream,
+        close: Callable[[], object],
+        tally: Tally,
+        roots: Sequence[Path],
     ) -> None:
-        self.place, self._ask, self._close, self._tally, self._roots = place, ask, close, tally, roots
+        self.place, self._ask, self._stream, self._close = place, ask, stream, close
+        self._tally, self._roots = tally, roots
 
     together = 100
 
@@ -123,7 +154,9 @@ class Database:
         """Return the rows of tables that older schemas lack."""
         try:
             return self._all(text, *values)
-        except Exception:
+        except (sqlite3.Error, OSError) as error:
+            if not any(words in str(error) for words in _LACKING):
+                self._tally.leave("table", text.split("FROM ")[1].split()[0], f"it cannot be read: {error}")
             return []
 
     def count(self) -> int:
@@ -188,11 +221,14 @@ class Database:
         return Imported(whole, lambda: self._points(run), files)
 
     def _points(self, run: str) -> Iterator[PointsLogged]:
-        query = """SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ?
+        query = """SELECT key, step, timestamp, CASE WHEN is_nan THEN NULL ELSE value END
+            FROM metrics WHERE run_uuid = ?
             ORDER BY key, step, timestamp"""
-        rows = self._ask(query, (run,))
-        while some := rows.fetchmany(PIECE):
-            yield from _columns(run_id(run), some)
+        for some in self._stream(query, (run,)):
+            yield from by_key(run_id(run), some, partial(self._no_point, run))
+
+    def _no_point(self, run: str, key: str, why: str) -> None:
+        self._tally.leave("point", f"of {key} of run {run}", why)
 
     def _datasets(self, run: str, logged: int) -> Iterator[DatasetRow]:
         query = """SELECT datasets.name, digest, dataset_source, dataset_schema, dataset_profile,
@@ -211,7 +247,7 @@ class Database:
             if uri and self._has_artifacts(uri):
                 self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
         else:
-            files = list(files_below(folder))
+            files = list(files_below(folder, self._tally))
             yield from files
             yield from packed(files, self._model_paths.get(run, ()))
         query = "SELECT model_id, name, artifact_location FROM logged_models WHERE source_run_id = ?"
@@ -220,7 +256,7 @@ class Database:
             if found is None:
                 self._tally.leave("logged model", f"{name} ({model})", f"{location} is not on this machine")
             else:
-                yield from files_below(found, f"{name}/")
+                yield from files_below(found, self._tally, f"{name}/")
 
     def _has_artifacts(self, uri: str) -> bool:
         """Tell whether there may be artifacts at a place: a folder is made with the first of them."""
@@ -254,13 +290,14 @@ class Database:
                     "version", f"{version} of {name}", f"its files are at {source}, not with a run"
                 )
                 continue
+            created = created if isinstance(created, int) else 0
             yield Version(
-                id=version_id(name, version, run, created or 0),
+                id=version_id(name, version, run, created),
                 model=name,
                 number=version,
                 run=run_id(run),
                 artifact=f"{path}.zip",
-                time=(created or 0) * 1000,
+                time=created * 1000,
                 by=user or "",
                 stage=STAGES.get(stage, "none"),
                 description=about or "",
@@ -277,11 +314,3 @@ def _by(rows: Iterable[Any], width: int = 1) -> dict[tuple[Any, ...], dict[str, 
     for *whose, key, value in rows:
         found.setdefault(tuple(whose[:width]), {})[key] = value or ""
     return found
-
-
-def _columns(run: str, rows: Sequence[Any]) -> Iterator[PointsLogged]:
-    """Yield rows, sorted by their keys, as points."""
-    keys, steps, times, values, nans = zip(*rows, strict=True)
-    numbers = np.array(values, "<f8")
-    numbers[np.array(nans, bool)] = math.nan
-    yield from by_key(run, keys, steps, times, numbers)

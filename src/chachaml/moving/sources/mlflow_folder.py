@@ -13,6 +13,7 @@ from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, points_of
 from chachaml.moving.mlflow_words import STAGES, run_id
 from chachaml.moving.sources.flat_yaml import flat_yaml
+from chachaml.moving.sources.listed import files_in
 from chachaml.moving.sources.mlflow_models import model_name, packed
 from chachaml.moving.sources.mlflow_rows import files_below, folder_of, run_row, version_id
 
@@ -89,7 +90,7 @@ class Folder:
         uri = str(about.get("artifact_uri") or "")
         place = folder / "artifacts"
         inside = place if place.is_dir() else folder_of(uri, [self._folder])
-        files: list[File] = list(files_below(inside)) if inside else []
+        files: list[File] = list(files_below(inside, self._tally)) if inside else []
         # Copies often leave out folders that are empty, as that of a run without artifacts is.
         if inside is None and uri and not uri.rstrip("/").endswith(f"/{run}/artifacts"):
             self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
@@ -98,26 +99,24 @@ class Folder:
 
     def _texts(self, folder: Path) -> dict[str, str]:
         found = {}
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                try:
-                    found[path.relative_to(folder).as_posix()] = path.read_text()
-                except (OSError, UnicodeDecodeError) as error:
-                    self._tally.leave(folder.name.removesuffix("s"), str(path), str(error))
+        for name, path in files_in(folder, self._tally):
+            try:
+                found[name] = path.read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                self._tally.leave(folder.name.removesuffix("s"), str(path), str(error))
         return found
 
     def _points(self, run: str, folder: Path) -> Iterator[PointsLogged]:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                key, rows = path.relative_to(folder).as_posix(), []
-                for line in path.read_text(errors="replace").splitlines():
-                    try:
-                        rows.append(_point(line))
-                    except ValueError:
-                        self._tally.leave("point", f"of {key} of run {run}", f"{line[:60]!r} is none")
-                if rows:
-                    times, values, steps = zip(*rows, strict=True)
-                    yield points_of(run, key, steps, times, values)
+        for key, path in files_in(folder, self._tally):
+            rows = []
+            for line in path.read_text(errors="replace").splitlines():
+                try:
+                    rows.append(_point(line))
+                except ValueError:
+                    self._tally.leave("point", f"of {key} of run {run}", f"{line[:60]!r} is none")
+            if rows:
+                times, values, steps = zip(*rows, strict=True)
+                yield points_of(run, key, steps, times, values)
 
     # models -----------------------------------------------------------------------------------------
 
@@ -172,4 +171,7 @@ class Folder:
 def _point(line: str) -> tuple[int, float, int]:
     """Return time in microseconds, value and step of a line; the oldest files have no steps."""
     time, value, *step = line.split(" ")
-    return int(time) * 1000, float(value), int(step[0]) if step else 0
+    found = int(time) * 1000, float(value), int(step[0]) if step else 0
+    if max(abs(found[0]), abs(found[2])) >= 2**63:
+        raise ValueError("a time or step of more than 64 bits")
+    return found

@@ -17,7 +17,7 @@ def model_name(source: str, artifact_uri: str) -> str:
     if source.startswith("runs:/"):
         return source.removeprefix("runs:/").partition("/")[2].strip("/")
     root = artifact_uri.rstrip("/") + "/"
-    return source.removeprefix(root).strip("/") if source.startswith(root) else ""
+    return source.removeprefix(root).strip("/") if artifact_uri and source.startswith(root) else ""
 
 
 def packed(files: Sequence[File], names: Sequence[str]) -> Iterator[File]:

@@ -8,8 +8,10 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from chachaml.core.model import RunRow
+from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, derived_id, typed
 from chachaml.moving.mlflow_words import STATUSES, meant, run_id
+from chachaml.moving.sources.listed import files_in
 
 __all__ = ["files_below", "folder_of", "run_row", "version_id"]
 
@@ -71,9 +73,7 @@ def folder_of(uri: str, roots: Sequence[Path]) -> Path | None:
     return next((each for each in found if ".." not in each.parts and each.is_dir()), None)
 
 
-def files_below(folder: Path, prefix: str = "") -> Iterator[File]:
-    """Yield the files in a folder and those below it, but for links."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            name = prefix + path.relative_to(folder).as_posix()
-            yield File(name, path, path.stat().st_mtime_ns // 1000)
+def files_below(folder: Path, tally: Tally, prefix: str = "") -> Iterator[File]:
+    """Yield the files in a folder and those below it; links are told, and left."""
+    for name, path in files_in(folder, tally):
+        yield File(prefix + name, path, path.stat().st_mtime_ns // 1000)

@@ -16,6 +16,7 @@ from chachaml.core.model import RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import Imported, Version, derived_id, flat, number_of, typed
 from chachaml.moving.sources.gathered import Gathered
+from chachaml.moving.sources.listed import files_in
 from chachaml.moving.sources.times import microseconds
 
 __all__ = ["Tables", "open_source"]
@@ -67,7 +68,7 @@ def open_source(
     files = (
         [path]
         if path.is_file()
-        else [one for one in sorted(path.rglob("*")) if one.suffix in _SUFFIXES[kind]]
+        else [one for _, one in files_in(path, tally) if one.suffix in _SUFFIXES[kind]]
     )
     if not files:
         raise BadValue(f"there are no files ending in {' or '.join(_SUFFIXES[kind])} in {path}")
@@ -118,7 +119,8 @@ class Tables:
         columns: Columns,
         experiment: str,
     ) -> None:
-        self.place, self._files, self._tally, self._read = str(place), files, tally, read
+        self.place, self._root = str(place), place
+        self._files, self._tally, self._read = files, tally, read
         self._of_runs, self._columns, self._experiment = of_runs, columns, experiment
 
     def close(self) -> None:
@@ -138,6 +140,11 @@ class Tables:
                 yield from self._runs_of(path)
             else:
                 yield from self._steps_of(path)
+
+    def _known_as(self, path: Path) -> str:
+        """Return what a file is known by: its path, from the folder that was named or that holds it."""
+        root = self._root if self._root.is_dir() else self._root.parent
+        return path.relative_to(root.parent).as_posix()
 
     def _rows(self, path: Path) -> Iterator[Row]:
         """Yield the rows that can be read; the others are told."""
@@ -181,7 +188,7 @@ class Tables:
                 self._tally.leave("value", f"{key} of {run.name}", "a text that changes; metrics are numbers")
 
     def _imported(self, one: _Run, path: Path) -> Imported:
-        run = derived_id("table", path.name, one.name)
+        run = derived_id("table", self._known_as(path), one.name)
         row = RunRow(
             id=run,
             experiment=self._experiment or path.parent.name,
@@ -221,7 +228,7 @@ class Tables:
             yield self._row_of(one, row, path, key, tags)
 
     def _row_of(self, one: _Run, row: Row, path: Path, key: str, tags: dict[str, str]) -> Imported:
-        run = key if is_id(key) else derived_id("table", path.name, key)
+        run = key if is_id(key) else derived_id("table", self._known_as(path), key)
         whole = RunRow(
             id=run,
             experiment=self._experiment or str(row.get("experiment") or path.stem),
@@ -241,8 +248,20 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         begun = file.read(4096)
         file.seek(0)
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else _delimiter(begun))
-        for row in reader:
+        reader = csv.DictReader(
+            file, delimiter="\t" if path.suffix == ".tsv" else _delimiter(begun), strict=True
+        )
+        names = reader.fieldnames or ()
+        for name in {one for one in names if list(names).count(one) > 1}:
+            yield {"": f"there are several columns {name!r}; the last one counts"}
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:  # a quotation without end, or a cell of more than 131,072 characters
+                yield {"": str(error)}
+                continue
             if None in row or any(value is None for value in row.values()):
                 yield {"": "it has not as many cells as there are columns"}
             else:

@@ -154,4 +154,4 @@ class Folder:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*tfevents*"))
+    return sum(path.stat().st_size for path in folder.glob("*tfevents*") if path.is_file())

@@ -12,10 +12,14 @@ from chachaml.artifacts import plain
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File
 from chachaml.moving.sources.gathered import Gathered
-from chachaml.moving.sources.protobuf import Malformed, Message, packed_doubles
+from chachaml.moving.sources.listed import is_own
+from chachaml.moving.sources.protobuf import Message, packed_doubles
 from chachaml.moving.sources.tfrecord import Torn, records
 
 __all__ = ["Events"]
+
+_MOST = 2.5e11
+"""Seconds until the year 9892; what is more is no time."""
 
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF8": "gif"}
 
@@ -45,16 +49,20 @@ class Events:
         """Read what is new; tell whether there was anything."""
         before = sum(self._read_to.values())
         for path in sorted(self._folder.glob("*tfevents*")):
-            if path not in self._broken and path.is_file():
+            if path not in self._read_to:
+                self._read_to[path] = 0
+                if not is_own(path, self._tally):
+                    self._broken.add(path)
+            if path not in self._broken:
                 self._read_file(path)
         return sum(self._read_to.values()) > before
 
     def _read_file(self, path: Path) -> None:
         try:
-            for record in records(path, self._read_to.get(path, 0)):
+            for record in records(path, self._read_to[path]):
                 try:
                     self._event(record.data, path, record.start)
-                except (Malformed, struct.error) as error:
+                except (ValueError, struct.error) as error:
                     self._tally.leave("event", f"of {path.name} in {self.name}", str(error))
                 self._read_to[path] = record.end
         except Torn as torn:
@@ -81,6 +89,8 @@ class Events:
     def _event(self, data: bytes, path: Path, start: int) -> None:
         event = Message(data)
         time, step = event.double(1), event.number(2)
+        if abs(time) > _MOST:
+            raise ValueError(f"{time:g} is no time")
         self.first, self.last = min(self.first, time), max(self.last, time)
         if 4 in event or 9 in event:
             self._tally.leave("graph", f"of {self.name}", "graphs are not carried")

@@ -12,10 +12,11 @@ from chachaml.artifacts import plain
 from chachaml.core.errors import BadValue
 from chachaml.core.model import ConsoleRow, RunRow, Status, WholeRun
 from chachaml.moving.account import Tally
-from chachaml.moving.imported import File, Imported, Version, derived_id, number_of
+from chachaml.moving.imported import File, Imported, Version, derived_id, flat, number_of
 from chachaml.moving.sources.gathered import Gathered
-from chachaml.moving.sources.listed import files_in
+from chachaml.moving.sources.listed import files_in, is_own
 from chachaml.moving.sources.protobuf import Malformed, Message
+from chachaml.moving.sources.times import microseconds
 from chachaml.moving.sources.wandb_log import Torn, records
 
 __all__ = ["Folder", "open_source"]
@@ -35,8 +36,9 @@ def open_source(where: str, tally: Tally, *, experiment: str = "") -> Folder:
         experiment: What to put the runs in. Default: their project.
     """
     path = Path(where).expanduser().absolute()
-    files = [path] if path.is_file() else sorted(path.rglob("*.wandb"))
-    if not files:
+    named = [path] if path.is_file() else sorted(path.rglob("*.wandb"))
+    files = [one for one in named if is_own(one, tally)]
+    if not named:
         raise BadValue(
             f"there are no .wandb files in {path}", "they lie in wandb/run-... and wandb/offline-run-..."
         )
@@ -97,6 +99,7 @@ class _Log:
         self._environment: dict[str, Any] = {}
         self._series = Gathered()
         self._console: list[ConsoleRow] = []
+        self._lines = {"out": 0, "err": 0}
         self._files: list[File] = []
         self._exit: int | None = None
         self._started = self._last = 0
@@ -117,7 +120,7 @@ class _Log:
         if 2 in record:
             self._history(record.message(2))
         elif 3 in record:
-            self._summary |= _items(record.message(3), 1)
+            self._summarise(record.message(3))
         elif 5 in record:
             _set_nested(self._config, record.message(5))
         elif 17 in record:
@@ -133,6 +136,16 @@ class _Log:
         elif 8 in record:
             name = record.message(8).text(5)
             self._tally.leave("artifact", f"{name} of {self.id}", "its files are with W&B's server")
+        elif 25 in record:
+            name = record.message(25).text(3)
+            self._tally.leave("used artifact", f"{name} of {self.id}", "it is with W&B's server")
+        elif 10 in record:
+            self._tally.leave("alert", f"{record.message(10).text(1)} of {self.id}", "it was sent there")
+
+    def _summarise(self, change: Message) -> None:
+        self._summary |= _items(change, 1)
+        for item in change.messages(2):
+            self._summary.pop(item.text(1), None)
 
     def _run(self, run: Message) -> None:
         self.id = run.text(1)
@@ -156,8 +169,7 @@ class _Log:
         row = _items(history, 1)
         step = row.get("_step", history.message(2).number(1))
         self._step = step if isinstance(step, int) else self._step + 1
-        stamp = row.get("_timestamp")
-        now = round(stamp * 1e6) if isinstance(stamp, (int, float)) else self._last
+        now = microseconds(row.get("_timestamp"), self._last)
         self._last = max(self._last, now)
         for key, value in row.items():
             if key not in _OWN:
@@ -188,8 +200,9 @@ class _Log:
 
     def _output(self, output: Message) -> None:
         stream = "out" if output.number(1) == 1 else "err"
-        line = sum(one.text.count("\n") for one in self._console if one.stream == stream)
-        self._console.append(ConsoleRow(0, _stamp(output.message(2)), stream, line + 1, output.text(3)))
+        text = output.text(3)
+        self._console.append(ConsoleRow(0, _stamp(output.message(2)), stream, self._lines[stream] + 1, text))
+        self._lines[stream] += text.count("\n")
 
     # the run ------------------------------------------------------------------------------------------
 
@@ -228,19 +241,33 @@ class _Log:
 
     def _from_summary(self, tags: dict[str, str]) -> None:
         """Add what the summary has beyond the last values of metrics."""
-        for key, value in self._summary.items():
-            if key in self._series or key in _OWN:
+        for key, value in flat(_without_media(self._summary)).items():
+            if key in self._series or key in _OWN or value is None:
                 continue
             if (number := number_of(value)) is not None:
                 self._series.add(key, max(self._step, 0), self._last, number)
             elif isinstance(value, str):
                 tags[f"summary.{key}"] = value
+            elif value != {}:
+                kind = type(value).__name__
+                self._tally.leave(
+                    "value", f"{key} of {self.id}", f"a {kind} in the summary; metrics are numbers"
+                )
 
     def _folder(self) -> Iterator[File]:
         """Yield the files that W&B keeps beside the log."""
         folder = self._path.parent / "files"
         for name, path in files_in(folder, self._tally):
             yield File(name, path, path.stat().st_mtime_ns // 1000)
+
+
+def _without_media(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return a summary without pictures and the like, which lie in the run's folder, and W&B's own."""
+    return {
+        key: _without_media(value) if isinstance(value, dict) else value
+        for key, value in summary.items()
+        if key != "_wandb" and not (isinstance(value, dict) and "_type" in value)
+    }
 
 
 def _items(message: Message, number: int) -> dict[str, Any]:
