@@ -126,3 +126,22 @@ def test_a_table_without_times_that_grows_adds_its_new_rows_alone(folder: Path) 
     assert ml.import_runs("csv", path).points == 1
     (run,) = ml.runs()
     assert ml.metric(run, "loss").values.tolist() == [1.0, 0.5, 0.25]
+
+
+def test_files_of_one_name_are_runs_of_their_own(folder: Path) -> None:
+    for version in ("version_0", "version_1"):
+        Path("logs", version).mkdir(parents=True)
+        Path("logs", version, "metrics.csv").write_text("step,loss\n0,1.0\n")
+        assert ml.import_runs("csv", f"logs/{version}/metrics.csv").runs == 1
+    assert ml.import_runs("csv", "logs/version_0").unchanged == 1
+    assert ml.import_runs("csv", "logs").runs == 2  # known by longer paths now
+
+
+def test_what_swallows_rows_is_told(folder: Path) -> None:
+    Path("open.csv").write_text('run,loss,loss\na,1,2\nb,"3,4\na,5,6\n')
+    moved = ml.import_runs("csv", "open.csv")
+    assert (moved.runs, moved.points) == (1, 1)
+    assert [one.why for one in moved.left] == [
+        "there are several columns 'loss'; the last one counts",
+        "unexpected end of data",
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import struct
 import threading
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,37 @@ def test_a_folder_without_events_is_refused(folder: Path) -> None:
 def test_the_checksum_is_that_of_the_standard() -> None:
     assert crc32c(b"123456789") == 0xE3069283
     assert masked(b"") == 0xA282EAD8
+
+
+def varint(number: int) -> bytes:
+    return bytes([number & 127 | 128]) + varint(number >> 7) if number > 127 else bytes([number])
+
+
+def field(number: int, data: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def record(data: bytes) -> bytes:
+    head = struct.pack("<Q", len(data))
+    return head + struct.pack("<I", masked(head)) + data + struct.pack("<I", masked(data))
+
+
+def event(time: float, value: bytes) -> bytes:
+    return record(b"\x09" + struct.pack("<d", time) + field(5, field(1, value)))
+
+
+LOSS = field(1, b"loss") + b"\x15" + struct.pack("<f", 0.5)
+
+
+def test_odd_events_cost_themselves_alone(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / "runs" / name).mkdir(parents=True)
+    sound = field(1, b"sound") + field(6, b"\xff\xff\xff")
+    odd = [event(1e300, LOSS), event(1.7e9, sound), event(1.7e9 + 1, LOSS)]
+    (folder / "runs" / "a" / "events.tfevents.1").write_bytes(b"".join(odd))
+    (folder / "runs" / "a" / "half.tfevents.2").write_bytes(struct.pack("<Q", 99))
+    (folder / "runs" / "a" / "gone.tfevents.3").symlink_to("/nowhere")
+    (folder / "runs" / "b" / "events.tfevents.1").write_bytes(event(1.7e9, LOSS))
+    moved = ml.import_runs("tensorboard", "runs")
+    assert (moved.runs, moved.points) == (2, 2)
+    assert sorted(one.what for one in moved.left) == ["artifact", "event", "event file", "link"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,69 @@ def test_damage_costs_its_block_and_is_named(folder: Path) -> None:
 def test_a_folder_without_runs_is_refused(folder: Path) -> None:
     with pytest.raises(BadValue, match="there are no .wandb files"):
         ml.import_runs("wandb", ".")
+
+
+def field(number: int, data: bytes) -> bytes:
+    return (
+        bytes([number << 3 & 127 | 2 | (128 if number > 15 else 0)])
+        + (bytes([number >> 4]) if number > 15 else b"")
+        + bytes([len(data) & 127 | 128, len(data) >> 7])
+        + data
+    )
+
+
+def item(key: str, value: object) -> bytes:
+    return field(1, field(1, key.encode()) + field(16, json.dumps(value).encode()))
+
+
+def log(path: Path, *messages: bytes) -> None:
+    """Write a file of records, each whole in one piece."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(b":W&B\x3e\xbf\0")
+        for data in messages:
+            file.write(zlib.crc32(b"\1" + data).to_bytes(4, "little") + len(data).to_bytes(2, "little"))
+            file.write(b"\1" + data)
+    os.utime(path, (1, 1))
+
+
+RUN = field(17, field(1, b"abc") + field(3, b"project") + field(8, b"odd"))
+
+
+def test_what_a_summary_nests_is_carried_or_told(folder: Path) -> None:
+    history = field(2, item("a", {"b": 1.0}) + item("_step", 0) + item("_timestamp", 1.7e9))
+    summary = item("a", {"b": 1.0}) + item("best", {"acc": 0.9, "by": "me"}) + item("ranks", [1, 2])
+    alert = field(10, field(1, b"loss is high"))
+    log(folder / "w" / "run-abc.wandb", RUN, history, field(3, summary), alert)
+    moved = ml.import_runs("wandb", "w")
+    (run,) = ml.runs()
+    assert run.metrics == {"a.b": 1.0, "best.acc": 0.9}
+    assert run.tags["summary.best.by"] == "me"
+    assert sorted(one.what for one in moved.left) == ["alert", "value"]
+
+
+def test_times_and_texts_that_cannot_be_cost_themselves_alone(folder: Path) -> None:
+    odd = item("loss", 1.0) + item("_step", 0) + item("_timestamp", 1e300)
+    config = field(5, item("name", "x\0\ud800") + item("lr", 0.1))
+    log(
+        folder / "w" / "run-abc.wandb",
+        RUN,
+        config,
+        field(2, odd),
+        field(26, field(12, b"host\0\xed\xa0\x80")),
+    )
+    moved = ml.import_runs("wandb", "w")
+    run = ml.run(ml.last_run())
+    assert (moved.runs, moved.points, run.params["lr"]) == (1, 1, 0.1)
+    assert run.params["name"].startswith("x\N{REPLACEMENT CHARACTER}")
+
+
+def test_links_and_pipes_are_told_and_never_read(folder: Path) -> None:
+    log(folder / "w" / "run-abc.wandb", RUN)
+    Path("w/other.wandb").symlink_to("/etc/hostname")
+    os.mkfifo("w/pipe.wandb")
+    Path("w/files").mkdir()
+    os.mkfifo("w/files/pipe")
+    moved = ml.import_runs("wandb", "w")
+    assert moved.runs == 1
+    assert sorted(one.what for one in moved.left) == ["file", "file", "link"]

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
-from tests.moving.made.mlflow_fixtures import TABLES, keep
+from tests.moving.made.mlflow_fixtures import TABLES, keep, keep_logged
 from tests.moving.made.recording import record
 from tests.postgres import PASSWORD, USER, server
 
@@ -110,6 +110,15 @@ def mlflow_postgres(made: Path) -> None:
     shutil.copy(made / "expected.json", FIXTURES / "mlflow" / "postgres.json")
 
 
+def mlflow_logged(made: Path) -> None:
+    """Make logged models, in a folder and in a database."""
+    files = (f"file://{made}/mlruns", str(made))
+    run("mlflow", "mlflow_logged_made.py", *files, MLFLOW_ALLOW_FILE_STORE="true")
+    run("mlflow", "mlflow_logged_made.py", f"sqlite:///{made}/mlflow.db", str(made))
+    shutil.rmtree(FIXTURES / "mlflow_logged", ignore_errors=True)
+    keep_logged(made, FIXTURES / "mlflow_logged")
+
+
 def tensorboard(made: Path) -> None:
     """Make event files."""
     run("tensorboardX", "tensorboard_made.py", str(made))
@@ -166,6 +175,6 @@ def sacred(made: Path) -> None:
 
 
 if __name__ == "__main__":
-    for make in (mlflow, mlflow_postgres, tensorboard, wandb, aim, trackio, dvclive, sacred):
+    for make in (mlflow, mlflow_postgres, mlflow_logged, tensorboard, wandb, aim, trackio, dvclive, sacred):
         with tempfile.TemporaryDirectory() as name:
             make(Path(name))

@@ -19,7 +19,8 @@ def dump(database: Path) -> str:
     """Return the tables that matter as SQL."""
     with closing(sqlite3.connect(database)) as db:
         kept = [line for line in db.iterdump() if (of := _OF.match(line)) and of[1] in TABLES]
-    return "\n".join(["PRAGMA foreign_keys = OFF;", *kept]) + "\n"
+    text = "\n".join(["PRAGMA foreign_keys = OFF;", *kept]) + "\n"
+    return re.sub(r"'[^']*/mlruns/0'", "'/srv/mlflow/mlruns/0'", text)  # where MLflow happened to be started
 
 
 def keep(made: Path, fixtures: Path) -> None:
@@ -29,9 +30,23 @@ def keep(made: Path, fixtures: Path) -> None:
     shutil.copy(made / "expected.json", fixtures / "database.json")
     shutil.copy(made / "f" / "expected.json", fixtures / "folder.json")
     (fixtures / "mlflow.sql").write_text(dump(made / "mlflow.db"))
+    forget_places(fixtures, made / "f", made)
+
+
+def keep_logged(made: Path, fixtures: Path) -> None:
+    """Copy what mlflow_logged_made made likewise."""
+    for name in ("mlruns", "artifacts"):
+        shutil.copytree(made / name, fixtures / name)
+    (fixtures / "mlflow.sql").write_text(dump(made / "mlflow.db"))
+    forget_places(fixtures, made)
+
+
+def forget_places(fixtures: Path, *places: Path) -> None:
+    """Write, instead of places of this machine, one that is nobody's."""
     for path in fixtures.rglob("*"):
-        if path.is_file() and str(made).encode() in (data := path.read_bytes()):
-            for there in (made / "f", made):
+        if path.is_file():
+            data = path.read_bytes()
+            for there in places:
                 data = data.replace(str(there).encode(), b"/srv/mlflow")
             path.write_bytes(data)
 

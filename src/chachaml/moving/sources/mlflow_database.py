@@ -20,7 +20,7 @@ from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, by_key
 from chachaml.moving.mlflow_words import STAGES, dataset, run_id
 from chachaml.moving.points import PIECE
-from chachaml.moving.sources.mlflow_models import model_name, packed
+from chachaml.moving.sources.mlflow_models import Logged, by_run, logged_by_id, model_name, packed
 from chachaml.moving.sources.mlflow_rows import files_below, folder_of, run_row, version_id
 
 __all__ = ["Database", "open_postgres", "open_sqlite_file"]
@@ -169,13 +169,23 @@ class Database:
         return dict(self._all("SELECT experiment_id, name FROM experiments"))
 
     @cached_property
+    def _logged(self) -> dict[str, Logged]:
+        query = """SELECT creation_timestamp_ms, model_id, source_run_id, name, artifact_location
+            FROM logged_models WHERE source_run_id IS NOT NULL"""
+        return logged_by_id(self._optional(query))
+
+    @cached_property
+    def _logged_of(self) -> dict[str, list[Logged]]:
+        return by_run(self._logged)
+
+    @cached_property
     def _model_paths(self) -> dict[str, list[str]]:
         """Return by run where the files of versions are among its artifacts."""
         paths: dict[str, list[str]] = {}
         query = """SELECT run_id, source, artifact_uri FROM model_versions
             JOIN runs ON runs.run_uuid = run_id"""
         for run, source, uri in self._optional(query):
-            if name := model_name(source or "", uri or ""):
+            if name := model_name(source or "", uri or "", self._logged):
                 paths.setdefault(run, []).append(name)
         return paths
 
@@ -242,21 +252,23 @@ class Database:
             yield dataset(name, digest or "", *about, logged)
 
     def _files(self, run: str, uri: str) -> Iterator[File]:
-        folder = folder_of(uri, self._roots)
-        if folder is None:
-            if uri and self._has_artifacts(uri):
-                self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
-        else:
-            files = list(files_below(folder, self._tally))
-            yield from files
-            yield from packed(files, self._model_paths.get(run, ()))
-        query = "SELECT model_id, name, artifact_location FROM logged_models WHERE source_run_id = ?"
-        for model, name, location in self._optional(query, run):
-            found = folder_of(location, self._roots)
+        files = list(self._own_files(run, uri))
+        for one in self._logged_of.get(run, ()):
+            found = folder_of(one.place, self._roots)
             if found is None:
-                self._tally.leave("logged model", f"{name} ({model})", f"{location} is not on this machine")
+                why = f"{one.place} is not on this machine"
+                self._tally.leave("logged model", f"{one.folder} ({one.id})", why)
             else:
-                yield from files_below(found, self._tally, f"{name}/")
+                files += files_below(found, self._tally, f"{one.folder}/")
+        yield from files
+        yield from packed(files, self._model_paths.get(run, ()))
+
+    def _own_files(self, run: str, uri: str) -> Iterator[File]:
+        folder = folder_of(uri, self._roots)
+        if folder is not None:
+            yield from files_below(folder, self._tally)
+        elif uri and self._has_artifacts(uri):
+            self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
 
     def _has_artifacts(self, uri: str) -> bool:
         """Tell whether there may be artifacts at a place: a folder is made with the first of them."""
@@ -284,7 +296,7 @@ class Database:
             LEFT JOIN runs ON runs.run_uuid = run_id WHERE current_stage IS NULL
             OR current_stage != 'Deleted_Internal' ORDER BY model_versions.name, version"""
         for name, version, created, about, user, stage, source, run, uri in self._optional(query):
-            path = model_name(source or "", uri or "")
+            path = model_name(source or "", uri or "", self._logged)
             if not run or not path:
                 self._tally.leave(
                     "version", f"{version} of {name}", f"its files are at {source}, not with a run"

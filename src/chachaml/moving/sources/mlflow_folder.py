@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from chachaml.moving.imported import File, Imported, Version, points_of
 from chachaml.moving.mlflow_words import STAGES, run_id
 from chachaml.moving.sources.flat_yaml import flat_yaml
 from chachaml.moving.sources.listed import files_in
-from chachaml.moving.sources.mlflow_models import model_name, packed
+from chachaml.moving.sources.mlflow_models import Logged, by_run, logged_by_id, model_name, packed
 from chachaml.moving.sources.mlflow_rows import files_below, folder_of, run_row, version_id
 
 __all__ = ["Folder"]
@@ -94,6 +95,11 @@ class Folder:
         # Copies often leave out folders that are empty, as that of a run without artifacts is.
         if inside is None and uri and not uri.rstrip("/").endswith(f"/{run}/artifacts"):
             self._tally.leave("artifacts", f"of run {run}", f"{uri} is not on this machine")
+        for one in self._logged_of.get(run, ()):
+            if not Path(one.place).is_dir():
+                why = f"{one.place} is not on this machine"
+                self._tally.leave("logged model", f"{one.folder} ({one.id})", why)
+            files += files_below(Path(one.place), self._tally, f"{one.folder}/")
         files += packed(files, paths.get(run, ()))
         return Imported(WholeRun(row), lambda: self._points(row.id, folder / "metrics"), files)
 
@@ -118,6 +124,23 @@ class Folder:
                 times, values, steps = zip(*rows, strict=True)
                 yield points_of(run, key, steps, times, values)
 
+    @cached_property
+    def _logged(self) -> dict[str, Logged]:
+        rows = []
+        for experiment in self._experiments:
+            for meta in sorted(experiment.glob("models/*/meta.yaml")):
+                about = flat_yaml(meta.read_text(errors="replace"))
+                made, run = about.get("creation_timestamp"), about.get("source_run_id")
+                if isinstance(made, int) and run:
+                    inside, uri = meta.parent / "artifacts", str(about.get("artifact_location") or "")
+                    place = str(inside if inside.is_dir() else folder_of(uri, [self._folder]) or uri)
+                    rows.append((made, meta.parent.name, str(run), str(about.get("name")), place))
+        return logged_by_id(rows)
+
+    @cached_property
+    def _logged_of(self) -> dict[str, list[Logged]]:
+        return by_run(self._logged)
+
     # models -----------------------------------------------------------------------------------------
 
     def _version_files(self) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -137,7 +160,8 @@ class Folder:
 
     def _path_of(self, about: dict[str, Any]) -> str:
         source, run = str(about.get("source") or ""), str(about.get("run_id") or "")
-        return model_name(source, source[: source.find(f"/{run}/artifacts")] + f"/{run}/artifacts")
+        root = source[: source.find(f"/{run}/artifacts")] + f"/{run}/artifacts"
+        return model_name(source, root, self._logged)
 
     def versions(self) -> Iterator[Version]:
         """Yield all versions of models, ascending."""

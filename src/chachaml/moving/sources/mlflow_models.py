@@ -4,16 +4,54 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chachaml.moving.imported import File
 
-__all__ = ["model_name", "packed"]
+__all__ = ["Logged", "by_run", "logged_by_id", "model_name", "packed"]
 
 
-def model_name(source: str, artifact_uri: str) -> str:
+@dataclass(frozen=True)
+class Logged:
+    """A logged model, as MLflow has them since version 3: apart from the artifacts of its run.
+
+    ``folder`` is where its files are among the run's artifacts here: its name, or name and id if the run
+    logged an older one by the same name. ``place`` is where they are there.
+    """
+
+    id: str
+    run: str
+    folder: str
+    place: str
+
+
+def logged_by_id(rows: Iterable[Sequence[Any]]) -> dict[str, Logged]:
+    """Return logged models by id, from rows of creation time, id, run, name and place."""
+    found: dict[str, Logged] = {}
+    taken: set[tuple[str, str]] = set()
+    for _, model, run, name, place in sorted(rows, key=lambda row: (str(row[0]).rjust(20), str(row[1]))):
+        folder = f"{name}-{model}" if (run, name) in taken else name
+        taken.add((run, name))
+        found[model] = Logged(model, run, folder, place)
+    return found
+
+
+def by_run(logged: Mapping[str, Logged]) -> dict[str, list[Logged]]:
+    """Return logged models by the run that they are of."""
+    found: dict[str, list[Logged]] = {}
+    for one in logged.values():
+        found.setdefault(one.run, []).append(one)
+    return found
+
+
+def model_name(source: str, artifact_uri: str, logged: Mapping[str, Logged]) -> str:
     """Return the path of a version's files among the artifacts of its run; '' if it is not there."""
+    if source.startswith("models:/"):
+        model = logged.get(source.removeprefix("models:/").strip("/"))
+        return model.folder if model else ""
     if source.startswith("runs:/"):
         return source.removeprefix("runs:/").partition("/")[2].strip("/")
     root = artifact_uri.rstrip("/") + "/"

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import httpx
 
 from chachaml.core.changes import PointsLogged
-from chachaml.core.errors import BadValue, NotFound, NotSignedIn, StoreUnavailable
+from chachaml.core.errors import BadValue, ChachamlError, NotFound, NotSignedIn, StoreUnavailable
 from chachaml.core.model import WholeRun
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, Imported, Version, points_of
 from chachaml.moving.mlflow_words import STAGES, run_id
-from chachaml.moving.sources.mlflow_models import model_name, packed
+from chachaml.moving.sources.mlflow_models import Logged, by_run, logged_by_id, model_name, packed
 from chachaml.moving.sources.mlflow_rows import run_row, version_id
 
 __all__ = ["Server"]
 
-_API = "/api/2.0/mlflow/"
+_API, _PAGES_API = "/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/"
 _PAGE, _POINTS = 500, 25_000
 _TRIES = 4
 
@@ -128,6 +128,8 @@ class Server:
         )
         keys = [each["key"] for each in data.get("metrics", ())]
         files = list(self._files(run, row.ended or row.started))
+        for model in self._logged_of.get(run, ()):
+            files += self._logged_files(model, row.ended or row.started)
         files += packed(files, paths.get(run, ()))
         return Imported(WholeRun(row), partial(self._points, run, keys), files)
 
@@ -150,10 +152,49 @@ class Server:
             if one.get("is_dir"):
                 yield from self._files(run, time, one["path"])
             else:
-                yield File(one["path"], partial(self._fetch, run, one["path"]), time)
+                fetch = partial(self._content, "/get-artifact", run_uuid=run, path=one["path"])
+                yield File(one["path"], fetch, time)
 
-    def _fetch(self, run: str, path: str) -> bytes:
-        return self._ask("GET", "/get-artifact", run_uuid=run, path=path).content
+    @cached_property
+    def _logged(self) -> dict[str, Logged]:
+        rows = []
+        for experiment in self._experiments:
+            token: str | None = ""
+            while token is not None:
+                asked = {"experiment_ids": [experiment], **({"page_token": token} if token else {})}
+                try:
+                    found = self._ask("POST", _API + "logged-models/search", **asked).json()
+                except (NotFound, ValueError):  # a server of a release before 3
+                    return {}
+                for info in (one["info"] for one in found.get("models", ())):
+                    if run := info.get("source_run_id"):
+                        made = int(info.get("creation_timestamp_ms") or 0)
+                        rows.append((made, info["model_id"], run, info.get("name") or info["model_id"], ""))
+                token = found.get("next_page_token") or None
+        return logged_by_id(rows)
+
+    @cached_property
+    def _logged_of(self) -> dict[str, list[Logged]]:
+        return by_run(self._logged)
+
+    def _logged_files(self, model: Logged, time: int, path: str = "") -> Iterator[File]:
+        root = f"{_PAGES_API}logged-models/{model.id}/artifacts/"
+        try:
+            asked = {"artifact_directory_path": path} if path else {}
+            found = self._ask("GET", root + "directories", **asked).json().get("files", ())
+        except (ChachamlError, ValueError) as error:
+            self._tally.leave("logged model", f"{model.folder} ({model.id})", str(error))
+            return
+        for one in found:
+            name = one["path"]
+            if one.get("is_dir"):
+                yield from self._logged_files(model, time, name)
+            else:
+                fetch = partial(self._content, root + "files", artifact_file_path=name)
+                yield File(f"{model.folder}/{name}", fetch, time)
+
+    def _content(self, place: str, /, **asked: str) -> bytes:
+        return self._ask("GET", place, **asked).content
 
     # models -----------------------------------------------------------------------------------------
 
@@ -166,7 +207,8 @@ class Server:
 
     def _path_of(self, one: dict[str, Any]) -> str:
         source, run = one.get("source") or "", one.get("run_id") or ""
-        return model_name(source, source[: source.find(f"/{run}/artifacts")] + f"/{run}/artifacts")
+        root = source[: source.find(f"/{run}/artifacts")] + f"/{run}/artifacts"
+        return model_name(source, root, self._logged)
 
     def _model_paths(self) -> dict[str, list[str]]:
         paths: dict[str, list[str]] = {}
