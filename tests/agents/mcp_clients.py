@@ -28,9 +28,12 @@ def over_stdio(store: str | Path, *options: str, mode: str = "auto", **more: Any
 
 
 @asynccontextmanager
-async def over_http(url: str, token: str = SESSION, mode: str = "auto", **more: Any) -> AsyncIterator[Client]:
-    """Connect to a server's ``/mcp`` with a token."""
+async def over_http(
+    url: str, token: str = SESSION, mode: str = "auto", host: str = "", **more: Any
+) -> AsyncIterator[Client]:
+    """Connect to a server's ``/mcp`` with a token, as a proxy does if it goes by another name."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers |= {"Host": host} if host else {}
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, mode=mode, read_timeout_seconds=30, **more) as client:  # type: ignore[arg-type]

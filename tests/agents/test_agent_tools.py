@@ -219,6 +219,9 @@ def test_mistakes_are_results_that_say_what_to_do() -> None:
     assert "it takes: filter" in result("list_runs", {"experimnt": "x"}).data["error"]["hint"]
     assert result("list_experiments", {"cursor": "x"}).data["error"]["code"] == "bad_value"
     assert result("set_alert", {"name": "a", "webhook_url": "http://x"}).failed
+    (run,) = sweep(1)
+    for few in ([], [run], [run, run]):
+        assert "get_run" in result("compare_runs", {"run_ids": few}).data["error"]["hint"]
 
 
 # what users wrote ---------------------------------------------------------------------------------

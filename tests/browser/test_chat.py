@@ -93,6 +93,8 @@ def test_curves_that_were_looked_up_are_drawn(page: Page, run: ml.Run, stub: Stu
     drawn = page.get_by_role("img", name="accuracy of 1 runs")
     expect(drawn).to_have_count(1)
     expect(drawn.locator("canvas").first).to_be_visible()
+    key = page.locator(".curves .keys").get_by_role("link", name=run.short_id)
+    expect(key).to_have_attribute("href", f"/runs/{run.id}")
     assert not faults(page)
     page.reload()
     expect(page.get_by_role("img", name="accuracy of 1 runs")).to_be_visible()
@@ -245,5 +247,5 @@ def test_no_text_keeps_the_page_busy(page: Page, run: ml.Run) -> None:
 def test_who_is_not_signed_in_is_told_how(open_context: object, run: ml.Run) -> None:
     page = open_context(signed_in=False).new_page()  # type: ignore[operator]
     page.goto("/chat")
-    expect(page.get_by_text("open the address that it printed")).to_be_visible()
+    expect(page.get_by_text("the link to sign in that it printed")).to_be_visible()
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_disabled()

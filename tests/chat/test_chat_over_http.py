@@ -129,7 +129,8 @@ def test_a_write_waits_for_a_yes(provider: str, stub: Stub, owner: httpx.Client,
     assert answer["answer"] == "I will tag it. \n\nTagged."
     assert [call["name"] for call in answer["calls"]] == ["best_run", "add_tag"]
     again = owner.post("/api/chat", json={"approval": {**approval, "approved": True}})
-    assert again.status_code == 404
+    assert again.status_code == 409
+    assert len(stub.seen) == 2
 
 
 def test_a_no_is_told_to_the_model(provider: str, stub: Stub, owner: httpx.Client, run: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,21 +10,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import mcp_types as types
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import chachaml as ml
 from chachaml.core import settings
 from chachaml.core.access import digest_of, new_token
 from chachaml.core.changes import AccountSet, Batch, TokenIssued
-from chachaml.core.errors import BadValue
+from chachaml.core.errors import BadValue, NotFound
 from chachaml.core.ids import new_id
 from chachaml.store.schema import MIGRATIONS
 from chachaml.surfaces.http.proxies import Proxies
+from tests.agents.mcp_clients import over_http
+from tests.chat.stub import Say, stubbed
 from tests.faults.processes import eventually
 from tests.faults.wires import free_port
 from tests.postgres import fresh_url, unused_server
@@ -313,3 +320,69 @@ def test_a_session_that_one_server_began_is_good_at_another_and_over_at_both(tmp
         assert browser.post(f"{two}/logout").status_code == 303
         for url in (one, two):
             eventually(lambda url=url: browser.get(f"{url}/api/me").status_code == 401, 5)
+
+
+def test_a_yes_to_a_change_may_reach_another_server_and_counts_once(tmp_path: Path) -> None:
+    from chachaml.store.postgres import open_postgres
+
+    store = fresh_url()
+    opened = open_postgres(store)
+    token, other = admin_of(opened), admin_of(opened, "eve")
+    opened.close()
+    with ExitStack() as stack:
+        stub = stack.enter_context(stubbed())
+        team = {"CHACHAML_CHAT_URL": f"{stub.url}/v1", "CHACHAML_CHAT_SHARE": "on"}
+        words = ("--team", "--url", "http://tracker.example")
+        (one, _), (two, _) = (stack.enter_context(serving(tmp_path, store, *words, **team)) for _ in range(2))
+        client = stack.enter_context(httpx.Client(headers={"Host": "tracker.example"}, timeout=30))
+
+        def post(url: str, body: object, token: str = token) -> httpx.Response:
+            return client.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
+
+        run = post(f"{one}/api/w/runs", {"experiment": "e"}).json()["id"]
+        tag = {"run_id": run, "key": "reviewed", "value": "yes"}
+        stub.says(Say("", [("add_tag", tag)]), Say("Tagged."))
+        asked = post(f"{one}/api/chat", {"question": "Tag it.", "writes": True}).json()["needs_approval"]
+        approval = {name: asked[name] for name in ("conversation", "id", "name", "arguments")}
+        said = {"approval": {**approval, "approved": True}}
+        changed = {"approval": {**said["approval"], "arguments": {**tag, "value": "no"}}}
+        sealed = approval["conversation"]
+        forged = {"approval": {**said["approval"], "conversation": "A" * 43 + sealed[43:]}}
+        assert post(f"{two}/api/chat", changed).status_code == 409
+        assert post(f"{two}/api/chat", forged).status_code == 404
+        assert post(f"{two}/api/chat", said, other).status_code == 404
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda url: post(f"{url}/api/chat", said), (two, one)))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert {answer.json().get("answer") for answer in answers} == {"Tagged.", None}
+        found = client.get(f"{one}/api/tags/{run}", headers={"Authorization": f"Bearer {token}"})
+        assert found.json() == {"reviewed": "yes"}
+        assert len(stub.seen) == 2
+
+
+def test_a_yes_to_deleting_may_reach_another_server(tmp_path: Path) -> None:
+    ml.connect(tmp_path / "runs.db")
+    with ml.start_run("iris") as run:
+        pass
+    ml.flush()
+    token = admin_of(ml.connection.connection().ready())
+    yes = {"confirm": types.ElicitResult(action="accept", content={"confirm": True})}
+    delete = partial(tool_call, "delete_runs", {"run_ids": [run.id]}, token)
+
+    with ExitStack() as stack:
+        words = ("--team", "--mcp-write", "--url", "http://tracker.example")
+        servers = (serving(tmp_path, "runs.db", *words) for _ in range(2))
+        (one, _), (two, _) = map(stack.enter_context, servers)
+        question = asyncio.run(delete(one, None, None))
+        assert isinstance(question, types.InputRequiredResult)
+        done = asyncio.run(delete(two, yes, question.request_state))
+        assert isinstance(done, types.CallToolResult)
+        assert not done.is_error
+    with pytest.raises(NotFound):
+        ml.run(run.id)
+
+
+async def tool_call(name: str, arguments: Any, token: str, url: str, responses: Any, state: Any) -> Any:
+    async with over_http(url, token, host="tracker.example", elicitation_callback=lambda *_: None) as client:
+        given = {"input_responses": responses, "request_state": state, "allow_input_required": True}
+        return await client.session.call_tool(name, arguments, **given)

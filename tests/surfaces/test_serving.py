@@ -117,6 +117,24 @@ def test_the_browser_is_opened_signed_in_by_a_link_that_works_once(tmp_path: Pat
     assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize("command", [("ui", "--no-browser"), ("serve",)], ids=" ".join)
+def test_where_no_browser_opens_a_link_to_sign_in_is_printed(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    port = free_port()
+    words = [sys.executable, "-m", "chachaml", *command, "--port", str(port)]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "is served at" in process.stdout.readline()
+    link = process.stdout.readline().split()[-1]
+    with httpx.Client() as client:
+        assert client.get(link).status_code == 303
+        assert client.get(f"http://localhost:{port}/api/me").json()["role"] == "admin"
+    process.terminate()
+    process.stdout.close()
+    assert process.wait(20) == 0
+
+
 def test_a_shared_machine_can_ask_everybody(tmp_path: Path) -> None:
     server = Server(tmp_path / "own.db", "--require-token")
     server.start()

@@ -11,7 +11,7 @@ import msgspec
 from chachaml import alerts
 from chachaml.agents.tools import ACCESS, Access, Image, Tool
 from chachaml.analysis.contents import Content
-from chachaml.core.errors import Conflict
+from chachaml.core.errors import BadValue, Conflict
 from chachaml.ops import OPERATIONS
 from chachaml.ops.analysis import Drawing
 
@@ -69,6 +69,19 @@ def _keeps_targets(given: Mapping[str, Any]) -> None:
             )
 
 
+def _several(given: Mapping[str, Any]) -> None:
+    """Refuse to compare one run with nothing, of which a model would make something.
+
+    Raises:
+        BadValue: Fewer than two are named.
+    """
+    runs = given.get("run_ids")
+    if isinstance(runs, list) and len(set(map(str, runs))) < 2:
+        raise BadValue(
+            "compare_runs: there are no two runs to compare", "name two or more; get_run shows one"
+        )
+
+
 def _content(found: Content) -> tuple[Content, tuple[Image, ...]]:
     if not found.image:
         return found, ()
@@ -88,7 +101,7 @@ _TOOLS: tuple[tuple[str, Access, dict[str, Any]], ...] = (
     ("search_runs", "read", _PAGE),
     ("get_run", "read", {}),
     ("best_run", "read", {}),
-    ("compare_runs", "read", {}),
+    ("compare_runs", "read", {"before": _several}),
     ("diff_runs", "read", {}),
     ("export_runs", "read", {"defaults": {"limit": 20}, "most": {"limit": 100}}),
     (

@@ -127,17 +127,12 @@ async def _ask(
     async def mentions(text: str) -> tuple[str, ...]:
         return mentioned(text)
 
+    worker = Worker(allowed("read" if approve is None else "write"), use, decide, mentions)
     language = providers.made(choice)
     try:
-        conversation = begun(
-            question,
-            history,
-            language,
-            provider=choice.provider,
-            model=await language.name(),
-            tools=allowed("read" if approve is None else "write"),
-        )
-        async with aclosing(conversation.go_on(language, Worker(use, decide, mentions))) as events:
+        model = await language.name()
+        conversation = begun(question, history, language, provider=choice.provider, model=model)
+        async with aclosing(conversation.go_on(language, worker)) as events:
             async for event in events:
                 tell(event)
                 if isinstance(event, Done):

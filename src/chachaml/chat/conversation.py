@@ -31,7 +31,7 @@ from chachaml.chat.trouble import Broken
 from chachaml.core import configuration
 from chachaml.core.errors import BadValue, ChachamlError, OutOfTime
 
-__all__ = ["Budget", "Conversation", "Worker", "budget"]
+__all__ = ["Budget", "Conversation", "Worker", "begun", "budget"]
 
 T = TypeVar("T")
 
@@ -64,10 +64,11 @@ def budget() -> Budget:
 class Worker(NamedTuple):
     """Who does what the model wants done.
 
-    ``use`` runs a tool. ``decide`` says whether a tool that writes may be used: None as long as nobody has
-    said. ``mentions`` finds the runs that a text speaks of.
+    ``tools`` are those that it may call, by name. ``use`` runs one. ``decide`` says whether one that writes
+    may be used: None as long as nobody has said. ``mentions`` finds the runs that a text speaks of.
     """
 
+    tools: Mapping[str, Tool]
     use: Callable[[Tool, Wanted], Awaitable[Result]]
     decide: Callable[[Wanted, Tool], Awaitable[bool | None]]
     mentions: Callable[[str], Awaitable[tuple[str, ...]]]
@@ -75,13 +76,12 @@ class Worker(NamedTuple):
 
 @dataclass
 class Conversation:
-    """Where a question stands: plain data, so that it can wait for a person.
+    """Where a question stands: plain data, so that it can be laid aside until a person has said a word.
 
     Attributes:
         question: What was asked.
         provider: Who is asked.
         model: Which model.
-        tools: What it may call, by name.
         budget: What the answer may take.
         messages: What was said so far, in the provider's own form.
         waiting: Calls of the last reply that are still to be made.
@@ -91,7 +91,6 @@ class Conversation:
     question: str
     provider: str
     model: str
-    tools: dict[str, Tool]
     budget: Budget
     messages: list[Message]
     waiting: list[Wanted] = field(default_factory=list)
@@ -124,7 +123,7 @@ class Conversation:
                 stopped = "tokens"
                 break
             last = self.rounds >= self.budget.rounds
-            async for piece in self._reply(language, may_call=not last):
+            async for piece in self._reply(language, worker, may_call=not last):
                 if isinstance(piece, Reply):
                     stopped = self._take(piece, last=last)
                 else:
@@ -163,9 +162,12 @@ class Conversation:
 
     # replies --------------------------------------------------------------------------------------
 
-    async def _reply(self, language: Language, *, may_call: bool) -> AsyncIterator[str | Reply]:
+    async def _reply(
+        self, language: Language, worker: Worker, *, may_call: bool
+    ) -> AsyncIterator[str | Reply]:
         """Ask for the next reply; one that broke off before anything of it was shown is asked for again."""
-        offered = [Offered(tool.name, tool.description, tool.input_schema) for tool in self.tools.values()]
+        tools = worker.tools.values()
+        offered = [Offered(tool.name, tool.description, tool.input_schema) for tool in tools]
         for left in reversed(range(_TRIES)):
             shown = False
             try:
@@ -212,7 +214,7 @@ class Conversation:
 
     async def _make(self, wanted: Wanted, worker: Worker) -> AsyncIterator[Event]:
         """Make a call, if it may be made; what goes wrong is told to the model."""
-        tool = self.tools.get(wanted.name)
+        tool = worker.tools.get(wanted.name)
         allowed: bool | None = True
         if tool is not None and tool.access != "read" and wanted.arguments is not None:
             allowed = await worker.decide(wanted, tool)
@@ -231,7 +233,7 @@ class Conversation:
 
     async def _used(self, tool: Tool | None, wanted: Wanted, worker: Worker) -> Result:
         if tool is None:
-            known = ", ".join(self.tools)
+            known = ", ".join(worker.tools)
             return _failure(f"there is no tool {wanted.name[:60]!r}; there are: {known}")
         if wanted.arguments is None:
             return _failure("the arguments are no JSON object; write them anew")
@@ -256,13 +258,7 @@ _REFUSED = (
 
 
 def begun(
-    question: str,
-    history: Sequence[Turn],
-    language: Language,
-    *,
-    provider: str,
-    model: str,
-    tools: Mapping[str, Tool],
+    question: str, history: Sequence[Turn], language: Language, *, provider: str, model: str
 ) -> Conversation:
     """Return a conversation that begins with a question.
 
@@ -272,7 +268,5 @@ def begun(
         language: Who is asked.
         provider: Its name.
         model: Its model's name.
-        tools: What it may call, by name.
     """
-    messages = language.begin(history, question)
-    return Conversation(question, provider, model, dict(tools), budget(), messages)
+    return Conversation(question, provider, model, budget(), language.begin(history, question))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from chachaml.chat.answers import Tokens, Turn
 
@@ -91,9 +92,12 @@ class Language(Protocol):
 
 
 def read_arguments(text: str) -> Mapping[str, Any] | None:
-    """Return the arguments that a model wrote; no text at all means none of them."""
+    """Return the arguments that a model wrote, None if that is no JSON; no text at all means none of them."""
     try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except (
+        msgspec.MsgspecError,
+        UnicodeError,
+        RecursionError,
+    ):
         return None
-    return found if isinstance(found, dict) else None

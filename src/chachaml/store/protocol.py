@@ -59,7 +59,7 @@ from chachaml.core.model import (
 )
 from chachaml.core.query.expressions import Field
 
-__all__ = ["Beating", "Feed", "FeedRow", "Store", "Waiting"]
+__all__ = ["Beating", "Feed", "FeedRow", "Secretive", "Store", "Waiting"]
 
 
 class FeedRow(msgspec.Struct, frozen=True):
@@ -324,6 +324,15 @@ class Beating(Protocol):
 
         Each with the time when its process was heard last.
         """
+        ...
+
+
+@runtime_checkable
+class Secretive(Protocol):
+    """A store that keeps a secret for its servers: what one of them signed the others know as theirs."""
+
+    def secret(self) -> str:
+        """Return the secret, which no server may give to anybody."""
         ...
 
 

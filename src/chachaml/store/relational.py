@@ -101,6 +101,11 @@ class RelationalStore:
             heard = self._database.now(db) - round(seconds * 1e6)
             return {journal: at for journal, at in db.execute(query, (heard,)) if is_remote(journal)}
 
+    def secret(self) -> str:
+        """Return what the servers of this store sign with, which they may give to nobody."""
+        with self._database.reading() as db:
+            return str(db.execute("SELECT secret FROM store").get)
+
     def applied_to(self, journal: str) -> int:
         """Return the logical offset up to which `journal` is applied; 0 for an unknown one."""
         with self._database.reading() as db:

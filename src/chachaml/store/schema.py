@@ -7,6 +7,7 @@ runs in one transaction with its row in the table ``migrations``. A file that ex
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import time
 import uuid
@@ -475,6 +476,12 @@ CREATE TABLE leases (                    -- what one of several processes does f
 ) STRICT, WITHOUT ROWID;
 """
 
+
+def _secret(db: apsw.Connection) -> None:
+    db.execute("ALTER TABLE store ADD COLUMN secret TEXT NOT NULL DEFAULT ''")
+    db.execute("UPDATE store SET secret = ?", (secrets.token_hex(32),))
+
+
 MIGRATIONS = (
     Migration("runs, params, tags, series and the feed", _first),
     Migration("artifacts and data sets", lambda db: db.execute(_ARTIFACTS)),
@@ -488,6 +495,7 @@ MIGRATIONS = (
     Migration("saved views", lambda db: db.execute(_VIEWS)),
     Migration("records of adapters", lambda db: db.execute(_RECORDS)),
     Migration("rules of retention", lambda db: db.execute(_UPKEEP)),
+    Migration("a secret of the servers", _secret),
 )
 
 

@@ -28,6 +28,7 @@ def apply(db: Db, change: UpkeepChange) -> str:
             held = db.execute("SELECT holder, until FROM leases WHERE name = ?", (change.name,)).fetchone()
             if why := may_lease(change, *(held or ("", 0))):
                 return why
+            db.execute("DELETE FROM leases WHERE until <= ?", (change.time,))  # as good as none
             db.execute(_TAKE, (change.name, change.by, change.until))
         case _:
             raise TypeError(f"{type(change).__name__} is no change of upkeep")

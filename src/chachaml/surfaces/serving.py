@@ -94,8 +94,8 @@ def serve_here(where: Connection, port: int | None, *, browser: bool, **options:
     def started(service: Service) -> None:
         address = f"http://localhost:{number}"
         click.echo(f"{_shown(where)} is served at {address}  (Ctrl-C stops it)")
-        if browser:
-            webbrowser.open(address + service.one_time_link())
+        if not browser or not webbrowser.open(address + service.one_time_link()):
+            _tell_link(address, service)
 
     with _session_left(number, session):
         _serve(where, given, sockets, started)
@@ -192,8 +192,12 @@ def serve(
         drain=configuration.number("drain"),
     )
 
-    def started(_: Service) -> None:
-        _announce(where, urls[0] if urls else f"http://{host}:{number}")
+    here = f"http://{host}:{number}"
+
+    def started(service: Service) -> None:
+        _announce(where, urls[0] if urls else here)
+        if session and not insecure_no_auth:
+            _tell_link(origins[0] if urls else here, service)
 
     with _session_left(number, session) if session else contextlib.nullcontext(), _traces():
         _serve(where, options, sockets, started)
@@ -225,6 +229,14 @@ def _announce(where: Connection, reached: str) -> None:
         logs.say("serving", store=_shown(where), url=reached)
     else:
         click.echo(f"{_shown(where)} is served at {reached}  (Ctrl-C stops it)")
+
+
+def _tell_link(origin: str, service: Service) -> None:
+    """Say how a browser is signed in as whoever started the server; a log in JSON is read by others."""
+    from chachaml.surfaces.http import logs
+
+    if not logs.is_json():
+        click.echo(f"Sign in, once, within five minutes: {origin}{service.one_time_link()}")
 
 
 def _traces() -> AbstractContextManager[None]:

@@ -100,26 +100,24 @@ async def _given(request: Request) -> Question:
 async def _events_of(request: Request, given: Question) -> AsyncGenerator[Event, None]:
     """Return what is going to be told; what is wrong with the question is raised at once."""
     said = given.approval
-    before = request.service.chats.find(_who(request.actor), said) if said is not None else None
+    parked = request.service.chats.find(_who(request.actor), said) if said is not None else None
+    before = parked.conversation if parked else None
     question, history = ("", []) if before else (checked(given.question), turns(given.history))
     provider, model = (before.provider, before.model) if before else (given.provider, given.model)
     own_keys = _may_use_own_keys(request)
     choice = await request.work(lambda: providers.choose(provider, model, given.api_key, own_keys=own_keys))
     if choice.provider == providers.OFFLINE:
-        if before is not None:
+        if parked is not None:
             raise Conflict("chat was switched off in the meantime")
         return _offline(request, question)
     request.service.questions.take(request.actor.token)
-    if said is not None:
-        request.service.chats.claim(said)
+    if parked is not None:
+        await request.work(lambda: request.service.chats.claim(parked))
 
     def begin(language: Language, model: str) -> Conversation:
-        tools = _tools(request, writes=given.writes)
-        return before or begun(
-            question, history, language, provider=choice.provider, model=model, tools=tools
-        )
+        return before or begun(question, history, language, provider=choice.provider, model=model)
 
-    return _answering(request, choice, begin, said)
+    return _answering(request, choice, begin, _worker(request, said, writes=given.writes))
 
 
 def _who(actor: Actor) -> tuple[str, str]:
@@ -145,13 +143,13 @@ async def _answering(
     request: Request,
     choice: providers.Choice,
     begin: Callable[[Language, str], Conversation],
-    said: Approval | None,
+    worker: Worker,
 ) -> AsyncGenerator[Event, None]:
     language = await request.work(lambda: providers.made(choice))  # an SDK takes a second to load
     request.service.chats.begin()
     try:
         conversation = begin(language, await language.name())
-        async with aclosing(conversation.go_on(language, _worker(request, said))) as events:
+        async with aclosing(conversation.go_on(language, worker)) as events:
             async for event in events:
                 yield _parked(request, conversation, event)
     finally:
@@ -173,8 +171,9 @@ def _tools(request: Request, *, writes: bool) -> dict[str, Tool]:
     return {name: tool for name, tool in offered.items() if request.actor.may(needs(tool.operation))}
 
 
-def _worker(request: Request, said: Approval | None) -> Worker:
+def _worker(request: Request, said: Approval | None, *, writes: bool) -> Worker:
     words = [] if said is None else [said]
+    tools = _tools(request, writes=writes or said is not None)
 
     async def decide(wanted: Wanted, _: Tool) -> bool | None:
         call = (wanted.id, wanted.name, dict(wanted.arguments or {}))
@@ -190,7 +189,7 @@ def _worker(request: Request, said: Approval | None) -> Worker:
     async def mentions(text: str) -> tuple[str, ...]:
         return await request.work(lambda: mentioned(text))
 
-    return Worker(use, decide, mentions)
+    return Worker(tools, use, decide, mentions)
 
 
 # as it is written, or whole -----------------------------------------------------------------------

@@ -21,7 +21,7 @@ from chachaml.core.changes import Batch, Change, Receipt
 from chachaml.core.errors import ChachamlError, NotSignedIn
 from chachaml.core.ids import command_id, is_remote
 from chachaml.journal.recovery import GONE_AFTER, Recovered, bury_silent
-from chachaml.store.protocol import Beating, Store
+from chachaml.store.protocol import Beating, Secretive, Store
 from chachaml.surfaces.http.actors import ANYBODY, OWNER, Actor, Directory
 from chachaml.surfaces.http.chats import Chats
 from chachaml.surfaces.http.committing import Committer
@@ -116,7 +116,8 @@ class Service:
         self.logins = Limiter(rate=0.2, burst=10)
         self.calls = Limiter(rate=1_000, burst=5_000)
         self.questions = Limiter(rate=0.5, burst=30)
-        self.chats = Chats()
+        self.secret = _secret_of(self.store)
+        self.chats = Chats(self.store, self.secret)
         self.slow = CapacityLimiter(_SLOW_AT_ONCE)
         """For work that may take many seconds: it must not keep all threads from the rest."""
         self.uploads = CapacityLimiter(_UPLOADS_AT_ONCE)
@@ -323,6 +324,11 @@ class Served(Connection):
     def command(self, *changes: Change) -> Receipt:
         """Apply changes at once."""
         return self._own.apply(Batch(changes, command=command_id()))
+
+
+def _secret_of(store: Store) -> str:
+    """Return what all servers of a store sign with; a fresh one for a store that nobody else can serve."""
+    return store.secret() if isinstance(store, Secretive) else secrets.token_hex(32)
 
 
 def _password(shown: str) -> str:

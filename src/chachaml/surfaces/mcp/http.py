@@ -89,7 +89,8 @@ class Mounted:
 
     def __init__(self, service: Service) -> None:
         options = service.options
-        self._protocol = make(_ServedHost(service, "delete" if options.agents_write else "annotate"))
+        host = _ServedHost(service, "delete" if options.agents_write else "annotate")
+        self._protocol = make(host, service.secret)
         self._manager = StreamableHTTPSessionManager(
             self._protocol.server,
             # The guard at the root has looked at these before; a second lock costs nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from secrets import token_hex
 
 import mcp_types as types
 from mcp.server.lowlevel import Server
@@ -33,11 +34,12 @@ class Protocol:
         self.server, self.subscriptions = server, subscriptions
 
 
-def make(host: Host) -> Protocol:
+def make(host: Host, secret: str = "") -> Protocol:
     """Return a server of the protocol.
 
     Args:
         host: Knows who asks, and what they may.
+        secret: What it seals questions to people with, as other processes that serve the same; '' for none.
     """
     from chachaml import __version__
 
@@ -68,7 +70,8 @@ def make(host: Host) -> Protocol:
         on_completion=complete,
     )
     # An answer counts for the call about which it was asked, by the same caller, and for no other.
-    security = RequestStateSecurity.ephemeral(ttl=_ANSWER_WITHIN)
-    security.bind_principal = host.principal
+    security = RequestStateSecurity(
+        keys=[secret or token_hex(32)], ttl=_ANSWER_WITHIN, bind_principal=host.principal
+    )
     server.middleware.append(RequestStateBoundary(security, default_audience="chachaml"))
     return Protocol(server, subscriptions)

@@ -57,7 +57,7 @@ class Subscriptions:
         """Tell a session of changes of what is at an address, which it must be able to see."""
         uri = str(asked.uri)
         await self._check(context, uri)
-        link = context.session._connection
+        link = context.session._connection  # the SDK has no public name for what lives as long as a session
         if (id(link), uri) not in self._sessions:
             if len(self._sessions) >= _MOST:
                 raise MCPError(types.INTERNAL_ERROR, "there are too many subscriptions")

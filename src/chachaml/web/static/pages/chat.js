@@ -218,7 +218,7 @@ async function start() {
   toEnd();
   if (!may.ask) {
     question.disabled = the("#send").disabled = true;
-    the("#leaves").textContent = "Chat is for whoever started this server: open the address that it printed, or sign in.";
+    the("#leaves").textContent = "Chat is for whoever started this server: use the browser that it opened, or the link to sign in that it printed when it started.";
   }
 }
 

@@ -2,7 +2,9 @@
 
 import { chart } from "../charts/chart.js";
 import { ask } from "../charts/curves.js";
-import { h } from "../lib/dom.js";
+import { runUrl } from "../lib/api.js";
+import { colourOf } from "../lib/colour.js";
+import { fill, h } from "../lib/dom.js";
 
 const HEIGHT = 180;
 const MOST_RUNS = 20;
@@ -20,11 +22,18 @@ export function curves(call) {
   if (call.name !== "get_series" || call.error || !call.runs?.length || typeof metric !== "string") return null;
   const known = drawn.get(call);
   if (known) return known.element;
-  const element = h("figure.curves", {}, h("figcaption", {}, metric));
+  const keys = h("div.keys", {});
+  const element = h("figure.curves", {}, h("figcaption", {}, metric), keys);
   const made = chart(element, { title: `${metric} of ${call.runs.length} runs`, height: HEIGHT });
   drawn.set(call, { element, chart: made });
+  made.onShown = () => fill(keys, [...made.shown.keys()].map(key));
   draw(made, element, call.runs.slice(0, MOST_RUNS), metric);
   return element;
+}
+
+/** Return whose colour is which. @param {string} run */
+function key(run) {
+  return h("a", { href: runUrl(run) }, h("i.dot", { style: { background: colourOf(run) } }), run.slice(-8));
 }
 
 /** @param {import("../charts/chart.js").Chart} made @param {HTMLElement} element @param {string[]} runs @param {string} metric */
