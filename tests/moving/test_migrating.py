@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tests.served import SESSION, served
 
 import chachaml as ml
+from chachaml.artifacts.blobs import LocalBlobs
 from chachaml.connection import Connection
 from chachaml.core.changes import AccountSet, Batch, RunDeleted, TokenIssued
 from chachaml.core.errors import AccessDenied, BadValue, StoreUnavailable
@@ -254,6 +255,22 @@ def test_what_differs_at_the_target_is_named(source: Path) -> None:
     assert not verify(from_, to, tally)
     assert [(one.what, one.name) for one in tally.left()][:1] == [("run", runs["two"])]
     assert [one.what for one in tally.left()][-1] == "bytes"
+
+
+def test_bytes_that_were_changed_at_the_target_are_named(source: Path) -> None:
+    ml.migrate(source, "copy.db")
+    from_, to = ml.connect(source), ml.connect("copy.db")
+    blobs = to.blobs()
+    assert isinstance(blobs, LocalBlobs)
+    digest = next(iter(to.store().digests()))
+    path = blobs.path(digest)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    tally = Tally()
+    assert not verify(from_, to, tally)
+    assert [(one.what, one.name, one.why) for one in tally.left()] == [
+        ("bytes", digest[:12], "they are damaged at the target")
+    ]
 
 
 def test_bytes_that_are_gone_or_damaged_are_named_and_the_rest_comes(source: Path) -> None:

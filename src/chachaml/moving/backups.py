@@ -11,12 +11,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
-from chachaml.artifacts.blobs import CHUNK, LocalBlobs
+from chachaml.artifacts.blobs import LocalBlobs
 from chachaml.connected import Connection
 from chachaml.core import settings
 from chachaml.core.errors import BadValue, StoreUnavailable
@@ -24,7 +23,7 @@ from chachaml.core.model import RunQuery
 from chachaml.moving.account import Moved, Progress, Tally
 from chachaml.moving.migrating import mirror_all
 from chachaml.moving.mirror import pages_of
-from chachaml.moving.places import Place, carry_bytes, place, show
+from chachaml.moving.places import Place, carry_bytes, is_sound, place, show
 from chachaml.store.protocol import Store
 from chachaml.store.sqlite import SQLiteStore, open_sqlite
 
@@ -154,17 +153,9 @@ def _is_whole(copy: SQLiteStore, blobs: LocalBlobs, tally: Tally) -> bool:
     for problem in copy.check():
         tally.leave("store", "the copy", problem)
     for digest in sorted(copy.digests()):
-        if blobs.put_at(digest) and not _is_sound(blobs, digest):
+        if blobs.put_at(digest) and not is_sound(blobs, digest):
             tally.leave("bytes", digest[:12], "they are damaged in the backup")
     return not tally.left()
-
-
-def _is_sound(blobs: LocalBlobs, digest: str) -> bool:
-    hasher = sha256()
-    with blobs.open(digest) as file:
-        while chunk := file.read(CHUNK):
-            hasher.update(chunk)
-    return hasher.hexdigest() == digest
 
 
 def restore_backup(

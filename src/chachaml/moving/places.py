@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
+from hashlib import sha256
 
 from chachaml import connection as connections
 from chachaml.artifacts import view
-from chachaml.artifacts.blobs import BlobStore, LocalBlobs
+from chachaml.artifacts.blobs import CHUNK, BlobStore, LocalBlobs
 from chachaml.connected import Connection
 from chachaml.connection import Spool
 from chachaml.core import settings
@@ -16,7 +17,7 @@ from chachaml.core.errors import BadValue, ChachamlError, StoreUnavailable
 from chachaml.core.model import ArtifactRow, VersionRow
 from chachaml.moving.account import Tally
 
-__all__ = ["carry_bytes", "place", "show"]
+__all__ = ["carry_bytes", "is_sound", "place", "show"]
 
 Place = str | os.PathLike[str] | Connection
 
@@ -72,6 +73,15 @@ def carry_bytes(
             name = f"{row.model} {row.version}" if isinstance(row, VersionRow) else row.name
             tally.leave("bytes", f"{name} ({row.digest[:12]})", error.message)
     return kept
+
+
+def is_sound(blobs: BlobStore, digest: str) -> bool:
+    """Read bytes; tell whether they are those that their digest says."""
+    hasher = sha256()
+    with blobs.open(digest) as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest() == digest
 
 
 def show(blobs: BlobStore, run: str, rows: Iterable[ArtifactRow]) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 from msgspec import msgpack
 from msgspec.structs import replace
 
+from chachaml.artifacts.blobs import BlobStore
 from chachaml.connected import Connection
 from chachaml.core.changes import SeriesCopied
+from chachaml.core.errors import ChachamlError, StoreDamaged
 from chachaml.core.model import Summary
 from chachaml.moving.account import Tally
 from chachaml.moving.difference import likeness
 from chachaml.moving.mirror import pages_of
+from chachaml.moving.places import is_sound
 from chachaml.moving.points import PACKED, lots, pieces
 from chachaml.store.chunks import decode
 from chachaml.store.protocol import Store
@@ -37,7 +40,16 @@ def verify(source: Connection, target: Connection, tally: Tally) -> bool:
     for digest in sorted(there.digests()):
         if not blobs.put_at(digest):
             tally.leave("bytes", digest[:12], "they are not at the target")
+        elif not _are_read(blobs, digest):
+            tally.leave("bytes", digest[:12], "they are damaged at the target")
     return len(tally.left()) == before
+
+
+def _are_read(blobs: BlobStore, digest: str) -> bool:
+    try:
+        return is_sound(blobs, digest)
+    except ChachamlError:
+        return False
 
 
 def _compare_runs(there: Store, here: Store, ids: Sequence[str], tally: Tally) -> None:
@@ -62,10 +74,15 @@ def _different(
     for lot in lots(series, PACKED):
         names = [(run, key) for run, key, _ in lot]
         ours = {(one.run, one.key): one for one in here.read_packed(names)}
-        unlike = [one for one in there.read_packed(names) if not _alike(one, ours.get((one.run, one.key)))]
-        for one in unlike:
+        for one in there.read_packed(names):
             name = (one.run, one.key)
-            if name not in ours or _hash(there, *name, one.summary) != _hash(here, *name, one.summary):
+            try:
+                if _alike(one, ours.get(name)):
+                    continue
+                same = name in ours and _hash(there, *name, one.summary) == _hash(here, *name, one.summary)
+            except StoreDamaged:  # points that cannot be read are other points
+                same = False
+            if not same:
                 yield name
 
 
