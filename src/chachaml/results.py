@@ -350,7 +350,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a person corrected: of which run, from what to what; `chachaml.undo` takes it.
 
-    ``aspect`` is name, experiment, archived, param, metric or deleted; ``before`` and ``after`` are
+    ``aspect`` is name, experiment, parent, archived, param, metric or deleted; ``before`` and ``after`` are
     as texts, params as JSON and metrics as the number of their points. ``undone`` is the number of
     the correction that took this one back.
     """

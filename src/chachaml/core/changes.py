@@ -276,8 +276,8 @@ class PackagesSeen(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 class RunEdited(_Change, frozen=True):
     """A person corrects what was recorded; the store keeps who did it and what was there before.
 
-    ``value`` by aspect: a new name; another experiment; "yes" for archived; a param's canonical JSON;
-    for a metric the number of the history entry that took it away. None takes the thing away.
+    ``value`` by aspect: a new name; another experiment; the id of a parent; "yes" for archived; a param's
+    canonical JSON; for a metric the number of the history entry that took it away. None takes the thing away.
     """
 
     time: int

@@ -73,6 +73,8 @@ def check_change(change: Change) -> None:
                 check_key("tag", key)
         case RunEdited(aspect="param", value=str(value)):
             _check_json(value)
+        case RunEdited(aspect="parent", value=str(value)):
+            _check_id("parent", value)
         case RunEdited(aspect="metric", value=str(value)) if not value.isdecimal():
             raise BadValue(f"{value[:40]!r} is no number of a history entry")
         case ArtifactLogged():

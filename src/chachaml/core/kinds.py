@@ -31,7 +31,7 @@ AnyRole = Literal["", "reader", "writer", "admin"]
 AccountKind = Literal["user", "service"]
 AlertLevel = Literal["info", "warning", "error"]
 StepStatus = Literal["pending", "running", "completed", "cached", "failed", "interrupted", "skipped"]
-Aspect = Literal["name", "experiment", "archived", "param", "metric"]
+Aspect = Literal["name", "experiment", "parent", "archived", "param", "metric"]
 
 
 class RunError(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -196,6 +196,8 @@ def there(row: RunRow, aspect: str) -> str | None:
     """Return what a run's row has of an aspect that people correct, as they would write it."""
     if aspect == "archived":
         return None if row.archived is None else "yes"
+    if aspect == "parent":
+        return row.parent
     return row.name if aspect == "name" else row.experiment
 
 
@@ -206,6 +208,8 @@ def edited(row: RunRow, change: RunEdited) -> RunRow:
             return replace(row, name=name)
         case "experiment", str(experiment):
             return replace(row, experiment=experiment)
+        case "parent", parent:
+            return replace(row, parent=parent)
         case "archived", value:
             return replace(row, archived=None if value is None else row.archived or change.time)
     return row

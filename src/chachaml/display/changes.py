@@ -39,6 +39,10 @@ def _what(correction: Correction) -> str:
             return f"param {key} set to {after}"
         case "param":
             return f"param {key}: {before} -> {after}"
+        case "parent" if not correction.after:
+            return f"no longer a child of {before[-8:]}"
+        case "parent":
+            return f"made a child of {after[-8:]}"
         case aspect:
             return f"{aspect}: {before} -> {after}"
 

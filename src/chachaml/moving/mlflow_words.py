@@ -27,14 +27,18 @@ __all__ = [
     "run_id",
     "shown",
     "tags_of",
+    "their_status",
 ]
 
 NOTE, RUN_NAME = "mlflow.note.content", "mlflow.runName"
 PARENT, USER, COMMIT = "mlflow.parentRunId", "mlflow.user", "mlflow.source.git.commit"
 
+SCHEDULED, STATUS = "SCHEDULED", "mlflow.status"
+"""A run that waits to begin is running here, with that status as a tag, which MLflow's clients do not see."""
+
 STATUSES: dict[str, Status] = {
     "RUNNING": "running",
-    "SCHEDULED": "running",
+    SCHEDULED: "running",
     "FINISHED": "completed",
     "FAILED": "failed",
     "KILLED": "interrupted",
@@ -75,9 +79,14 @@ def meant(tags: Mapping[str, str]) -> Meant:
     return Meant(kept, tags.get(RUN_NAME, ""), tags.get(USER, ""), run_id(parent) if parent else None, facts)
 
 
+def their_status(row: RunRow) -> str:
+    """Return the status of a run, with its tags, in MLflow's words."""
+    return SCHEDULED if row.status == "running" and STATUS in row.tags else THEIR_STATUSES[row.status]
+
+
 def tags_of(row: RunRow) -> dict[str, str]:
     """Return a run's tags as MLflow has them, with what has a place of its own here."""
-    tags = {(NOTE if key == "note" else key): value for key, value in row.tags.items()}
+    tags = {(NOTE if key == "note" else key): value for key, value in row.tags.items() if key != STATUS}
     tags[RUN_NAME] = row.name
     tags.setdefault(USER, row.created_by)
     if row.parent and is_id(row.parent):

@@ -16,7 +16,7 @@ from chachaml.core.model import WholeRun
 from chachaml.lookup import AnyRun
 from chachaml.moving.account import Moved, Progress, Tally
 from chachaml.moving.leaving import chosen, copy_file, empty_folder
-from chachaml.moving.mlflow_words import THEIR_STATUSES, shown, tags_of
+from chachaml.moving.mlflow_words import shown, tags_of, their_status
 from chachaml.moving.points import pieces
 
 __all__ = ["export_mlflow"]
@@ -107,7 +107,7 @@ class _Folder:
             "source_type": 4,
             "source_version": "",
             "start_time": row.started // 1000,
-            "status": _NUMBERS[THEIR_STATUSES[row.status]],
+            "status": _NUMBERS[their_status(row)],
             "tags": [],
             "user_id": row.created_by,
         }

@@ -50,6 +50,7 @@ class CorrectionContract(Fixtures):
             store,
             edit(run, "name", "b"),
             edit(run, "experiment", "new"),
+            edit(run, "parent", other),
             edit(run, "param", "3", "lr"),
             edit(run, "param", None, "gone"),
             edit(run, "param", '"x"', "added"),
@@ -58,17 +59,21 @@ class CorrectionContract(Fixtures):
         )
         row = store.get_run(run)
         assert (row.name, row.experiment, row.params) == ("b", "new", {"lr": 3, "added": "x"})
+        assert (row.parent, ids_of(store, parent=other)) == (other, [run])
         told = [(one.aspect, one.key, one.before, one.after) for one in store.history(run)]
         assert told == [
             ("param", "added", None, '"x"'),
             ("param", "gone", "2", None),
             ("param", "lr", "1", "3"),
+            ("parent", "", None, other),
             ("experiment", "", "old", "new"),
             ("name", "", "a", "b"),
         ]
         everything = store.history()
         assert [one.no for one in everything] == sorted((one.no for one in everything), reverse=True)
         assert (everything[0].run, everything[0].by, everything[0].time) == (other, "maria", 5_000)
+        correct(store, edit(run, "parent", None))
+        assert (store.get_run(run).parent, ids_of(store, parent=other)) == (None, [])
         older = store.history(before=everything[0].no, limit=1)
         assert older == everything[1:2]
 

@@ -190,6 +190,11 @@ def tuning() -> None:
     assert sorted(trial.number for trial in again.trials) == [0, 1, 2]
     assert again.best_value == min(trial.value for trial in again.trials)
     assert again.best_params == study.best_params
+    study.enqueue_trial({"x": 0.5})
+    assert [trial.state.name for trial in study.get_trials()].count("WAITING") == 1
+    study.optimize(far, 1)
+    assert study.get_trials()[-1].params == {"x": 0.5}
+    assert {trial.state.name for trial in study.get_trials()} == {"COMPLETE"}
 
 
 def in_parts() -> None:

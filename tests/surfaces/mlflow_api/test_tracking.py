@@ -171,14 +171,33 @@ def test_statuses_and_names_change_until_they_suit(mlflow: Mlflow) -> None:
     run = mlflow.run()
     assert mlflow.look(run)["run_name"]
     for status in ("FAILED", "RUNNING", "KILLED", "FINISHED", "SCHEDULED"):
-        shown = "RUNNING" if status == "SCHEDULED" else status
-        assert mlflow.post("runs/update", run_id=run, status=status)["run_info"]["status"] == shown
+        assert mlflow.post("runs/update", run_id=run, status=status)["run_info"]["status"] == status
     assert mlflow.post("runs/update", run_id=run, run_name="new")["run_info"]["run_name"] == "new"
     mlflow.post("runs/set-tag", run_id=run, key="mlflow.runName", value="newer")
     assert mlflow.look(run)["run_name"] == "newer"
     assert mlflow.refused("POST", "runs/update", run_id=run, status="BAD")[:2] == INVALID
     given = {"run_name": "a", "tags": [{"key": "mlflow.runName", "value": "b"}]}
     assert mlflow.refused("POST", "runs/create", experiment_id="0", **given)[:2] == INVALID
+
+
+def test_a_run_that_is_scheduled_waits_until_it_is_claimed(mlflow: Mlflow, server: Served) -> None:
+    for status in ("RUNNING", "FINISHED", "SCHEDULED"):
+        run = mlflow.run(run_name=status.lower())
+        mlflow.post("runs/update", run_id=run, status=status)
+    asked = mlflow.search
+    assert mlflow.look(run)["status"] == "SCHEDULED"
+    assert "mlflow.status" not in mlflow.look(run)["tags"]
+    assert asked("attributes.status = 'SCHEDULED'") == ["scheduled"]
+    assert asked("attributes.status = 'RUNNING'") == ["running"]
+    assert set(asked("attributes.status != 'SCHEDULED'")) == {"running", "finished"}
+    assert set(asked("attributes.status != 'FINISHED'")) == {"running", "scheduled"}
+    with using(server.where):
+        (here,) = ml.runs(status="running", name="scheduled")
+    assert here.tags == {"mlflow.status": "SCHEDULED"}
+    mlflow.post("runs/update", run_id=run, status="RUNNING")
+    assert mlflow.look(run)["status"] == "RUNNING"
+    assert set(asked("attributes.status = 'RUNNING'")) == {"running", "scheduled"}
+    assert asked("attributes.status = 'SCHEDULED'") == []
 
 
 def test_deleted_runs_are_kept_and_refuse_what_is_logged(mlflow: Mlflow) -> None:
@@ -361,6 +380,40 @@ def test_a_parent_and_a_user_that_are_set_later_are_found(mlflow: Mlflow) -> Non
     assert mlflow.search("tags.mlflow.parentRunId IS NULL") == ["parent"]
     assert mlflow.search("tags.mlflow.user = 'ada'") == ["later"]
     assert set(mlflow.search("tags.mlflow.user != 'ada'")) == {"parent", "born"}
+
+
+def test_a_run_is_the_child_of_a_parent_that_is_named_later(mlflow: Mlflow) -> None:
+    above, parent, run = (mlflow.run(run_name=name) for name in ("above", "parent", "run"))
+
+    def name_parent(run: str, parent: str) -> None:
+        mlflow.post("runs/set-tag", run_id=run, key="mlflow.parentRunId", value=parent)
+
+    def children(of: str) -> list[str]:
+        found = mlflow.http.get("/api/runs", params={"parent": of}).json()["runs"]
+        return [one["name"] for one in found]
+
+    name_parent(run, parent)
+    name_parent(parent, above)
+    assert (children(parent), children(above)) == (["run"], ["parent"])
+    name_parent(above, run)  # which is below it
+    name_parent(above, above)
+    name_parent(parent, "0" * 32)
+    assert (children(run), children(parent), children(above)) == ([], ["run"], ["parent"])
+    mlflow.post("runs/delete-tag", run_id=run, key="mlflow.parentRunId")
+    assert children(parent) == []
+    assert "mlflow.parentRunId" not in mlflow.look(run)["tags"]
+    told = mlflow.http.get("/api/history", params={"run_id": run}).json()
+    assert [(one["before"], one["after"]) for one in told] == [(parent, None), (None, parent)]
+
+
+def test_the_oldest_addresses_of_r_are_the_same_calls(mlflow: Mlflow) -> None:
+    run = mlflow.run(run_name="old")
+    answer = mlflow.http.get("/api/2.0/preview/mlflow/runs/get", params={"run_id": run})
+    assert answer.json() == mlflow.get("runs/get", run_id=run)
+    made = mlflow.http.post("/api/2.0/preview/mlflow/runs/create", json={"experiment_id": "0"})
+    assert made.json()["run"]["info"]["status"] == "RUNNING"
+    lost = mlflow.http.get("/api/2.0/preview/mlflow/runs/nothing")
+    assert (lost.status_code, lost.json()["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
 
 
 @pytest.fixture

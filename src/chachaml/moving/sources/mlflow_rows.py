@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 from chachaml.core.model import RunRow
 from chachaml.moving.account import Tally
 from chachaml.moving.imported import File, derived_id, typed
-from chachaml.moving.mlflow_words import STATUSES, meant, run_id
+from chachaml.moving.mlflow_words import SCHEDULED, STATUS, STATUSES, meant, run_id
 from chachaml.moving.sources.listed import files_in
 
 __all__ = ["files_below", "folder_of", "run_row", "version_id"]
@@ -35,7 +35,7 @@ def run_row(
     tags: Mapping[str, str],
 ) -> RunRow:
     """Return what MLflow knows of a run; its times are in milliseconds."""
-    said, began = meant(tags), (started or 0) * 1000
+    said, began = meant({**tags, STATUS: status} if status == SCHEDULED else tags), (started or 0) * 1000
     until = None if ended is None else max(ended * 1000, began)
     return RunRow(
         id=run_id(run),

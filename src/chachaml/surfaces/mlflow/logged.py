@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from chachaml.core.changes import (
@@ -25,7 +26,7 @@ from chachaml.core.changes import (
 from chachaml.core.checks import check_change
 from chachaml.core.model import RunRow
 from chachaml.core.values import canonical
-from chachaml.moving.mlflow_words import COMMIT, NOTE, RUN_NAME, shown
+from chachaml.moving.mlflow_words import COMMIT, NOTE, PARENT, RUN_NAME, run_id, shown
 from chachaml.moving.texts import typed
 from chachaml.surfaces.http import logging_api
 from chachaml.surfaces.http.requests import Request
@@ -37,6 +38,8 @@ from chachaml.surfaces.mlflow.runs import active_run, run_named
 __all__ = ["delete_tag", "log_batch", "log_metric", "log_model", "log_param", "set_tag"]
 
 _MOST_METRICS, _MOST_PARAMS, _MOST_TAGS, _MOST_ALL = 1000, 100, 100, 1000
+_DEEPEST = 100
+"""How many runs may stand above one that is made a child."""
 _LONGEST_KEY, _LONGEST_PARAM, _LONGEST_TAG = 250, 6000, 8000
 _KEY = re.compile(r"[/\w.\- :]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -162,14 +165,37 @@ async def _commit(
     asked: Asked, run: str, changes: Sequence[Change], command: str, params: dict[str, str]
 ) -> None:
     def prepare(found: dict[str, RunRow], batch: Batch) -> Batch:
-        active_run(found, run)
+        row = active_run(found, run)
         kept = asked.store.get_run(run).params if params else {}
         for key, value in params.items():
             if key in kept and shown(key, kept[key]) != value:
                 raise _changed(key, shown(key, kept[key]), value)
-        return batch
+        return _with_parent(asked, row, batch)
 
     await logging_api.write(asked.request, Batch(tuple(changes), command=command), [run], prepare)
+
+
+def _with_parent(asked: Asked, row: RunRow, batch: Batch) -> Batch:
+    """Return a batch that makes a run the child of the one that its tags name, too, if that may be."""
+    for change in batch.changes:
+        if isinstance(change, TagsSet) and (named := change.tags.get(PARENT)):
+            parent = run_id(named)
+            if parent != row.parent and _may_be_below(asked, row.id, parent):
+                adopted = RunEdited(row.id, change.time, asked.user, "parent", parent)
+                return replace(batch, changes=(*batch.changes, adopted))
+    return batch
+
+
+def _may_be_below(asked: Asked, run: str, parent: str) -> bool:
+    """Tell whether there is that parent, and it is not below the run itself."""
+    above, at = {run}, parent
+    while at not in above and len(above) <= _DEEPEST:
+        above.add(at)
+        found = asked.store.bare_runs([at]).get(at)
+        if found is None or found.parent is None:
+            return found is not None or at != parent
+        at = found.parent
+    return False
 
 
 async def log_metric(request: Request) -> Response:
@@ -221,10 +247,13 @@ def delete_tag(asked: Asked) -> Any:
     """Take a tag away."""
     run, key = run_named(asked), asked.text("key")
     active_run(asked.store.bare_runs([run]), run)
-    ours = "note" if key == NOTE else key
-    if ours not in asked.store.get_run(run).tags:
+    ours, row = "note" if key == NOTE else key, asked.store.get_run(run)
+    gone: list[Change] = [TagsRemoved(run, asked.now(), (ours,))] if ours in row.tags else []
+    if key == PARENT and row.parent is not None:
+        gone.append(RunEdited(run, asked.now(), asked.user, "parent", None))
+    if not gone:
         raise unknown(f"No tag with name: {key[:80]} in run with id {run}")
-    asked.apply(TagsRemoved(run, asked.now(), (ours,)))
+    asked.apply(*gone)
 
 
 def log_model(asked: Asked) -> Any:

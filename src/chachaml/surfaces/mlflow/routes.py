@@ -1,4 +1,4 @@
-"""Where MLflow's calls are: under ``/api`` and ``/ajax-api``, in both versions, with what each needs."""
+"""Where MLflow's calls are: under ``/api`` and ``/ajax-api``, in all versions, with what each needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["routes"]
 SPOKEN = "3.3.2"
 """The version that is said to be here: from 3.4 on, clients send traces in a way that is not offered."""
 
-_BASE = "/{api:api|ajax-api}/{version:2.0|3.0}/mlflow"
+_BASE = "/{api:api|ajax-api}/{version:2.0|3.0|2.0/preview}/mlflow"
 _PROXY = "/{api:api|ajax-api}/2.0/mlflow-artifacts"
 
 _ABSENT = {

@@ -8,10 +8,28 @@ from typing import Any
 
 import msgspec
 
-from chachaml.core.changes import Change, EnvironmentCaptured, RunEdited, RunEnded, RunResumed, RunStarted
+from chachaml.core.changes import (
+    Change,
+    EnvironmentCaptured,
+    RunEdited,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    TagsRemoved,
+    TagsSet,
+)
 from chachaml.core.ids import is_id, new_id, readable_name
 from chachaml.core.model import RunRow
-from chachaml.moving.mlflow_words import RUN_NAME, STATUSES, THEIR_STATUSES, meant, shown, tags_of
+from chachaml.moving.mlflow_words import (
+    RUN_NAME,
+    SCHEDULED,
+    STATUS,
+    STATUSES,
+    meant,
+    shown,
+    tags_of,
+    their_status,
+)
 from chachaml.surfaces.mlflow import experiments, inputs
 from chachaml.surfaces.mlflow.asked import Asked
 from chachaml.surfaces.mlflow.errors import invalid, unknown
@@ -65,7 +83,7 @@ def info(asked: Asked, row: RunRow, experiment: str) -> dict[str, Any]:
         "run_name": row.name,
         "experiment_id": experiment,
         "user_id": row.created_by,
-        "status": THEIR_STATUSES[row.status],
+        "status": their_status(row),
         "start_time": row.started // 1000,
         "artifact_uri": run_root(asked.root, experiment, row.id),
         "lifecycle_stage": "active" if row.archived is None else "deleted",
@@ -145,9 +163,9 @@ def create(asked: Asked) -> Any:
 def update(asked: Asked) -> Any:
     """Change a run's status, end or name."""
     run = run_named(asked)
-    row = active_run(asked.store.bare_runs([run]), run)
+    row = active_run({run: asked.store.get_run(run)}, run)
     asked.apply(*_updates(asked, row))
-    row = asked.store.bare_runs([run])[run]
+    row = asked.store.get_run(run)
     return {"run_info": info(asked, row, experiments.ids_of(asked, [row.experiment])[row.experiment])}
 
 
@@ -156,18 +174,22 @@ def _updates(asked: Asked, row: RunRow) -> Iterator[Change]:
     if name := asked.text("run_name", "").strip():
         yield RunEdited(row.id, now, asked.user, "name", name)
     end = asked.whole("end_time", 0) * 1000
-    if status is None or (status == THEIR_STATUSES[row.status] and not end):
+    before = their_status(row)
+    if status is None or (status == before and not end):
         return
     if row.owner is not None:
         raise invalid(f"The run {row.id} belongs to the process that started it: that process ends it")
     over = row.status not in ("running", "crashed")
     if over:
         yield RunResumed(row.id, now)
+    if SCHEDULED in (before, status):
+        waits = status == SCHEDULED
+        yield TagsSet(row.id, now, {STATUS: status}) if waits else TagsRemoved(row.id, now, (STATUS,))
     ours = STATUSES[status]
     if ours in ("completed", "failed", "interrupted"):
         until = max(end or now, row.started)
-        before = (row.duration or 0) if over else 0
-        yield RunEnded(row.id, until, ours, duration=max(0, until - row.started - before))
+        past = (row.duration or 0) if over else 0
+        yield RunEnded(row.id, until, ours, duration=max(0, until - row.started - past))
 
 
 def _status(asked: Asked) -> str | None:

@@ -16,7 +16,16 @@ from chachaml.core.query.expressions import (
     Or,
     Order,
 )
-from chachaml.moving.mlflow_words import COMMIT, NOTE, PARENT, RUN_NAME, STATUSES, USER
+from chachaml.moving.mlflow_words import (
+    COMMIT,
+    NOTE,
+    PARENT,
+    RUN_NAME,
+    SCHEDULED,
+    STATUS,
+    STATUSES,
+    USER,
+)
 from chachaml.moving.texts import typed
 from chachaml.surfaces.mlflow import experiments
 from chachaml.surfaces.mlflow.asked import Asked
@@ -165,8 +174,17 @@ def _status(one: Comparison) -> Expression:
     given = one.value if isinstance(one.value, list) else [one.value]
     if one.op not in ("=", "!=", "in", "not in") or not all(isinstance(value, str) for value in given):
         raise invalid(f"Invalid comparator '{one.op}' or value {one.value!r} for the status of runs")
-    ours: list[str] = [STATUSES[value] for value in given if value in STATUSES and value != "SCHEDULED"]
-    inside = In(field, (*ours, "crashed") if "failed" in ours else tuple(ours) or ("",))
+    named = {value for value in given if value in STATUSES}
+    ended: list[str] = [STATUSES[value] for value in named - {"RUNNING", SCHEDULED}]
+    if "failed" in ended:
+        ended.append("crashed")
+    goes, tag = Compare(field, "=", "running"), Field("tag", STATUS)
+    parts: list[Expression] = [In(field, tuple(sorted(ended)) or ("",))]
+    if "RUNNING" in named:
+        parts.append(And((goes, IsNull(tag))))
+    if SCHEDULED in named:
+        parts.append(And((goes, Not(IsNull(tag)))))
+    inside = Or(tuple(parts))
     return inside if one.op in ("=", "in") else Not(inside)
 
 
