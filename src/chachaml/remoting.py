@@ -17,6 +17,7 @@ from chachaml.away import Away
 from chachaml.core import settings
 from chachaml.core.changes import Batch, Receipt
 from chachaml.core.errors import BadValue, StoreUnavailable
+from chachaml.core.kinds import REFUSED
 from chachaml.delivering import deliver
 from chachaml.journal.recovery import journal_folders
 from chachaml.remote_blobs import RemoteBlobs
@@ -97,6 +98,17 @@ class Remote(Away):
                 opened = open_remote(self.url, self._shown)
                 self._store = Shipping(opened.line, opened.id, opened.user, self.blobs)
             return self._store
+
+    def apply(self, batch: Batch) -> Receipt:
+        """Have the server apply a stretch of this process's journal; tell what it does not take."""
+        receipt = super().apply(batch)
+        if refused := {one.run for one in receipt.conflicts if one.what.startswith(REFUSED)}:
+            self.tell(
+                "refused",
+                f"{self.url} does not keep what {self.user()} logs to run {min(refused)}: the account has no "
+                "right to write to its experiment. An admin grants it: chachaml admin set",
+            )
+        return receipt
 
     def blobs(self) -> RemoteBlobs:
         """Return where the bytes of artifacts are gathered, and fetched to."""

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "REFUSED",
     "AccountKind",
     "AlertKind",
     "AlertLevel",
@@ -60,6 +61,10 @@ class AlertRule(msgspec.Struct, frozen=True, omit_defaults=True):
     cooldown: int = 0
     """Microseconds after it fired in which it does not fire for another run."""
     tell_resolved: bool = False
+
+
+REFUSED = "not allowed: "
+"""How a conflict begins that is none of the data: whoever logged it may not."""
 
 
 class Conflicted(msgspec.Struct, frozen=True):

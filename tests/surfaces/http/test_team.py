@@ -212,6 +212,20 @@ def test_who_made_a_run_is_who_showed_the_token(team: Team) -> None:
     store.close()
 
 
+def test_who_logs_where_they_may_not_is_told(team: Team) -> None:
+    """What they log where they may is kept."""
+    team.add("eve", vision="writer")
+    ml.connect(team.server.url, token=team.tokens["eve"])
+    with pytest.warns(ml.ChachamlWarning, match="does not keep what eve logs to run .*no right to write"):
+        with ml.start_run(experiment="other"):
+            ml.log_metric("loss", 1.0)
+        ml.flush()
+    with ml.start_run(experiment="vision"):
+        ml.log_metric("loss", 1.0)
+    assert [run.experiment for run in ml.my_runs()] == ["vision"]
+    connections.close_all()
+
+
 def test_mine_are_the_runs_of_the_account_behind_the_token(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:

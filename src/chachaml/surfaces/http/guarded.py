@@ -41,6 +41,7 @@ from chachaml.core.changes import (
     ViewChange,
 )
 from chachaml.core.errors import AccessDenied
+from chachaml.core.kinds import REFUSED
 from chachaml.core.model import AlertRow, EventRow, RunQuery, RunRow
 from chachaml.store.protocol import Store
 from chachaml.surfaces.http.actors import Actor
@@ -109,7 +110,7 @@ class Guarded:
                 raise AccessDenied(f"you may not do this: {type(change).__name__}", "ask an admin for a role")
             else:
                 run = getattr(change, "run", "")
-                refused.append(Conflicted(run, f"not allowed: {type(change).__name__}"))
+                refused.append(Conflicted(run, f"{REFUSED}{type(change).__name__}"))
         kept += [noted for change in kept if (noted := _audited(change)) is not None]
         return replace(batch, changes=tuple(kept)), refused
 
