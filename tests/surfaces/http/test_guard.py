@@ -7,6 +7,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -220,6 +221,40 @@ def test_too_large_a_body_is_refused_before_it_comes(server: Served, length: str
     asked = f"POST /api/w/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     answer = raw(server, f"{asked}Content-Length: {length}\r\n\r\n")
     assert answer.split(b"\r\n")[0].split()[1] in (b"413", b"400")
+
+
+def test_a_body_without_end_is_cut_off(http: httpx.Client, run: str) -> None:
+    """Its length is not said, so that it is refused when it has become too large."""
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * (1 << 20)
+
+    headers = {"Content-Type": "application/json"}
+    with suppress(httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):  # closed while it is sent
+        answer = http.post(f"/api/w/runs/{run}/metrics", content=endless(), headers=headers)
+        assert answer.status_code == 413
+    assert http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 6\r\nContent-Length: 60\r\n",
+        "Content-Length: +6\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+    ],
+)
+def test_no_second_request_hides_in_a_body(server: Served, lengths: str) -> None:
+    """Where a length is said twice, or oddly, nothing that follows is taken for a request."""
+    host = server.url.removeprefix("http://")
+    about = f"Host: {host}\r\nContent-Type: application/json\r\n"
+    hidden = f"POST /api/w/runs HTTP/1.1\r\n{about}Content-Length: 2\r\n\r\n{{}}"
+    asked = f"POST /nothing HTTP/1.1\r\n{about}{lengths}"
+    answer = raw(server, f"{asked}\r\n0\r\n\r\n{hidden}")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert httpx.get(f"{server.url}/api/runs").json()["runs"] == []
 
 
 def test_a_packed_body_may_not_swell(http: httpx.Client, run: str) -> None:

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import chachaml as ml
 from chachaml import connection as connections
 from chachaml.core.access import digest_of, new_token
 from chachaml.core.changes import AccountSet, Batch, Change, TokenIssued, TokenRevoked
+from chachaml.core.errors import ChachamlError
 from chachaml.core.ids import new_id
 from chachaml.surfaces.http.everything import all_routes
 from chachaml.surfaces.http.routing import Route
@@ -533,6 +534,21 @@ def test_no_secret_is_ever_kept_or_told(team: Team, capfd: pytest.CaptureFixture
             assert made["token"].encode() not in path.read_bytes(), path
     told = capfd.readouterr()
     assert made["token"] not in told.out + told.err
+
+
+@pytest.mark.parametrize("name", ["reader", "writer"])
+def test_nobody_makes_themselves_an_admin(team: Team, name: str) -> None:
+    """Neither where accounts are made nor by a change that is written as data."""
+    from chachaml.store.remote import open_remote
+
+    with team.client(name) as client:
+        assert client.post("/api/accounts", json={"name": name, "role": "admin"}).status_code == 403
+    store = open_remote(team.server.url, team.tokens[name])
+    with suppress(ChachamlError):  # or it is told in the receipt
+        assert store.apply(Batch((AccountSet(9, "admin", name, role="admin"),), command="c")).conflicts
+    store.close()
+    (row,) = [one for one in team.server.service.store.access().accounts if one.name == name]
+    assert row.role == name
 
 
 def test_eight_who_set_accounts_at_once_leave_an_admin(team: Team) -> None:
