@@ -127,6 +127,7 @@ def test_event_files_are_followed_live(folder: Path) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     moved = ml.watch_tensorboard("logs", every=0.02, idle=1.0, progress=progress)
+    assert (moved.metrics, moved.unchanged) == (sum(len(run.metrics) for run in by_name().values()), 0)
     writer.join()
     assert written.is_set()
     assert moved.points == 32

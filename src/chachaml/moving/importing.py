@@ -186,14 +186,14 @@ class Importer:
         changes = list(belongings(whole, known, mirror=False))
         for change in changes:
             self._add(change)
-        points = self._counted(one) if known is None or fresh else self._grown(one, known.row)
+        points = self._counted(one, known) if known is None or fresh else self._grown(one, known.row)
         for change in points:
             self._tally.points += len(change)
             self._add(change)
         self._end(row, known)
         after = (self._tally.points, self._tally.artifacts, self._tally.params)
         self._tally.runs += known is None
-        self._tally.unchanged += known is not None and not changes and before == after
+        self._tally.unchanged += known is not None and not fresh and not changes and before == after
         if not self._dry:
             self._flush_if_much()
             show(self._to.blobs(), row.id, row.artifacts)
@@ -206,12 +206,12 @@ class Importer:
         if row.archived is not None and known is None:
             self._add(RunEdited(row.id, row.archived, current_user(), "archived", "yes"))
 
-    def _counted(self, one: Imported) -> Iterator[PointsLogged]:
-        keys = set()
+    def _counted(self, one: Imported, known: WholeRun | None) -> Iterator[PointsLogged]:
+        keys: set[str] = set()
         for points in self._points_of(one):
             keys.add(points.key)
             yield points
-        self._tally.metrics += len(keys)
+        self._tally.metrics += len(keys - (known.row.metrics.keys() if known else set()))
 
     def _points_of(self, one: Imported) -> Iterator[PointsLogged]:
         for points in self._readable(f"points of {one.whole.row.name}", one.points):
