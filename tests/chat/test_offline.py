@@ -107,14 +107,29 @@ def test_what_is_not_understood_is_said(runs: list[str], question: str) -> None:
 
 
 def test_the_examples_are_understood(runs: list[str]) -> None:
-    for example in offline.EXAMPLES:
-        question = example.replace("3f9a1c42", runs[0]).replace("77d0e5b1", runs[1])
-        assert ml.chat.ask(question).understood
+    examples = offline.examples()
+    assert f"Compare {ml.runs()[1].short_id} and {ml.runs()[0].short_id}" in examples
+    for example in examples:
+        assert ml.chat.ask(example).understood
+
+
+def test_examples_are_of_what_the_store_has(folder: Path) -> None:
+    for number in range(2):
+        with ml.start_run("digits"):
+            ml.log_metric("val/loss", 0.25 + number)
+    newest, before = ml.runs()
+    asked = "Which run in digits has the best val/loss?"
+    assert offline.examples()[:2] == (asked, f"Compare {before.short_id} and {newest.short_id}")
+    assert "How many runs of digits had val/loss below 1.2?" in offline.examples()
+    assert newest.id not in (found := ml.chat.ask(asked)).runs
+    assert found.runs == (before.id,)
+    for example in offline.examples():
+        assert ml.chat.ask(example).understood
 
 
 def test_an_empty_store_is_no_trouble(folder: Path) -> None:
     for question in (
-        *offline.EXAMPLES,
+        *offline.examples(),
         "why did 00000000 fail",
         "best accuracy",
         "what changed?",

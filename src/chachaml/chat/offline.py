@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import chachaml as ml
+from chachaml.analysis.goals import direction_of
 from chachaml.chat.answers import Answer
 from chachaml.chat.mentioning import mentioned
 from chachaml.chat.providers import OFFLINE
@@ -16,22 +17,14 @@ from chachaml.display import duration, number, safe
 from chachaml.ops import runs as operations
 from chachaml.results import Run
 
-__all__ = ["EXAMPLES", "answer"]
-
-EXAMPLES = (
-    "Which run in iris has the best accuracy?",
-    "Compare 3f9a1c42 and 77d0e5b1",
-    "What changed since the run before?",
-    "Which runs failed this week, and why?",
-    "How many runs of iris had accuracy above 0.9?",
-    "Show the last run",
-    "Which models are there?",
-)
+__all__ = ["answer", "examples"]
 
 Row = tuple[Any, ...]
 
 _ROWS = 20
 _SHOWN = 12
+_EASY = re.compile(r"[\w./-]{1,40}")
+"""Names that read well in a question."""
 
 
 class Understood(NamedTuple):
@@ -39,6 +32,24 @@ class Understood(NamedTuple):
 
     query: str
     answer: str
+
+
+def examples() -> tuple[str, ...]:
+    """Return questions that are understood, about what the store has."""
+    newest = ml.runs(limit=2)
+    experiment = next((run.experiment for run in newest if _EASY.fullmatch(run.experiment)), "iris")
+    found = {key: run.metrics[key] for run in reversed(newest) for key in run.metrics}
+    metric = next((key for key in found if _EASY.fullmatch(key)), "accuracy")
+    than = "above" if direction_of(metric) == "max" else "below"
+    return (
+        f"Which run in {experiment} has the best {metric}?",
+        *([f"Compare {newest[1].short_id} and {newest[0].short_id}"] if len(newest) > 1 else ()),
+        "What changed since the run before?",
+        "Which runs failed this week, and why?",
+        f"How many runs of {experiment} had {metric} {than} {found.get(metric, 0.9):.2g}?",
+        "Show the last run",
+        "Which models are there?",
+    )
 
 
 def answer(question: str) -> Answer:
@@ -49,19 +60,21 @@ def answer(question: str) -> Answer:
     words = Words(question, known())
     found = next((found for intent in _INTENTS if (found := intent(words)) is not None), None)
     if found is None:
-        return Answer(question=question, answer=_LOST, provider=OFFLINE)
+        return Answer(question=question, answer=_lost(), provider=OFFLINE)
     text = f"{found.answer}\n\nUnderstood without a language model, as: `{found.query}`"
     return Answer(
         question=question, answer=text, provider=OFFLINE, understood=found.query, runs=mentioned(found.answer)
     )
 
 
-_LOST = (
-    "Without a language model only some questions are understood, and this is none of them. These are:\n\n"
-    + "\n".join(f"- {one}" for one in EXAMPLES)
-    + "\n\nA filter in the search language is understood too: `metrics.acc > 0.9 and started > -7d`. To ask "
-    "a language model, set `ANTHROPIC_API_KEY`, `OPENAI_API_KEY` or `CHACHAML_CHAT_URL`."
-)
+def _lost() -> str:
+    return (
+        "Without a language model only some questions are understood, and this is none of them. These are:"
+        "\n\n"
+        + "\n".join(f"- {one}" for one in examples())
+        + "\n\nA filter in the search language is understood too: `metrics.acc > 0.9 and started > -7d`. "
+        "To ask a language model, set `ANTHROPIC_API_KEY`, `OPENAI_API_KEY` or `CHACHAML_CHAT_URL`."
+    )
 
 
 # what is asked for --------------------------------------------------------------------------------

@@ -300,7 +300,7 @@ def _known(*, own_keys: bool) -> Mapping[str, Any]:
     set_by = configuration.text("chat_provider")
     first = next((one for one in providers.ORDER if any(own.yours and own.name == one for own in found)), "")
     default = (set_by or first or providers.OFFLINE) if on else providers.OFFLINE
-    return {"on": on, "default": default, "providers": found, "examples": offline.EXAMPLES}
+    return {"on": on, "default": default, "providers": found, "examples": offline.examples()}
 
 
 # description --------------------------------------------------------------------------------------
