@@ -389,6 +389,10 @@ def test_a_damaged_backup_is_told(source: Path) -> None:
     again = ml.backup("saved", source)
     assert again.verified is False
     assert again.left[0].what == "bytes"
+    for into in ("new.db", "new.db"):  # which is there the second time
+        back = ml.restore_backup("saved", into)
+        assert back.verified is False
+        assert "bytes" in {one.what for one in back.left}
 
 
 def test_what_is_no_backup_is_neither_restored_nor_overwritten(source: Path) -> None:

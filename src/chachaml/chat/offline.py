@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import chachaml as ml
@@ -39,7 +40,7 @@ def examples() -> tuple[str, ...]:
     newest = ml.runs(limit=2)
     experiment = next((run.experiment for run in newest if _EASY.fullmatch(run.experiment)), "iris")
     found = {key: run.metrics[key] for run in reversed(newest) for key in run.metrics}
-    metric = next((key for key in found if _EASY.fullmatch(key)), "accuracy")
+    metric = next((key for key in found if _EASY.fullmatch(key) and isfinite(found[key])), "accuracy")
     than = "above" if direction_of(metric) == "max" else "below"
     return (
         f"Which run in {experiment} has the best {metric}?",

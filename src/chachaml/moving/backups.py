@@ -176,6 +176,9 @@ def restore_backup(
         token: What to show a server. Default: ``CHACHAML_TOKEN``.
         progress: Called with the number of runs done, of all, and of points.
 
+    Returns:
+        What came back; ``verified`` is False if bytes in the backup are damaged, as ``left`` tells.
+
     Raises:
         BadValue: No backup, or one that was broken off.
         StoreUnavailable: The target cannot be written.
@@ -187,7 +190,7 @@ def restore_backup(
         to.store(create=True)
         with _inside(source) as from_:
             mirror_all(from_, to, tally, follow=False, progress=progress)
-        return tally.result(str(source), to.place)
+        return _restored(source, to.place, tally)
     with _inside(source) as from_:
         opened = from_.store()
         if not isinstance(opened, SQLiteStore):
@@ -199,4 +202,9 @@ def restore_backup(
             for one in copy.whole_runs(ids):
                 show(to.blobs(), one.row.id, one.row.artifacts)
     to.blobs().sync()
-    return tally.result(str(source), to.place)
+    return _restored(source, to.place, tally)
+
+
+def _restored(source: Path, target: str, tally: Tally) -> Moved:
+    damaged = any(one.what == "bytes" for one in tally.left())
+    return tally.result(str(source), target, verified=False if damaged else None)
