@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
@@ -28,11 +30,13 @@ class Front:
         """Given method and the store's answer: headers to give besides."""
         self.cut: Callable[[str, str], bool] = lambda method, path: False
         """Given method and path: whether the line breaks in the middle of the answer."""
+        self.signed: list[str] = []
+        """What PUTs say that the SHA-256 of their bytes is, in order."""
 
 
 @contextmanager
-def fronted(endpoint: str) -> Iterator[Front]:
-    """Put a line in front of the object store at `endpoint`."""
+def fronted(endpoint: str, certificate: Path | None = None) -> Iterator[Front]:
+    """Put a line in front of the object store at `endpoint`; one of TLS, given a certificate with its key."""
     front, client = Front(), httpx.Client(base_url=endpoint, timeout=30)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -41,6 +45,8 @@ def fronted(endpoint: str) -> Iterator[Front]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             front.asked.append((self.command, self.path))
+            if self.command == "PUT":
+                front.signed.append(self.headers.get("x-amz-content-sha256", ""))
             if trouble := front.refuse(self.command, self.path):
                 said = f"<Error><Code>{trouble[1]}</Code><Message>no</Message></Error>".encode()
                 return self.give(trouble[0], {}, said)
@@ -68,9 +74,14 @@ def fronted(endpoint: str) -> Iterator[Front]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    scheme = "http"
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket, scheme = context.wrap_socket(server.socket, server_side=True), "https"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    front.url = f"http://127.0.0.1:{server.server_address[1]}"
+    front.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     try:
         yield front
     finally:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import httpx
+import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -82,13 +83,22 @@ def _start(
     raise AssertionError(f"{command[0]} ended with {process.returncode}")
 
 
-def _for_s3(port: int) -> tuple[str, dict[str, str]]:
-    endpoint = f"http://127.0.0.1:{port}"
+def _for_s3(port: int, scheme: str = "http") -> tuple[str, dict[str, str]]:
+    endpoint = f"{scheme}://127.0.0.1:{port}"
     given = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_ENDPOINT_URL": endpoint}
     return endpoint, given
 
 
-def seaweed(folder: Path, bucket: str = "bucket") -> ObjectStore:
+def certify(folder: Path) -> dict[str, str]:
+    """Write a certificate for this machine and its key into a folder; return what has clients trust it."""
+    authority = trustme.CA()
+    ours = authority.issue_cert("127.0.0.1", "localhost")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    ours.private_key_and_cert_chain_pem.write_to_path(folder / "both.pem")
+    return {"SSL_CERT_FILE": str(folder / "authority.pem")}
+
+
+def seaweed(folder: Path, bucket: str = "bucket", *, tls: bool = False) -> ObjectStore:
     """Start SeaweedFS, whose S3 is whole: conditions, ranges, metadata, signed addresses."""
     folder.mkdir(parents=True, exist_ok=True)
     who = {"accessKey": KEY, "secretKey": SECRET}
@@ -103,7 +113,14 @@ def seaweed(folder: Path, bucket: str = "bucket") -> ObjectStore:
     command = [_BIN / "weed", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *ports, *off]
     command += [f"-s3.port={port}", f"-s3.port.grpc={free_port()}", f"-bucket={bucket}"]
     command += [f"-s3.config={folder / 's3.json'}"]
-    return _start(f"s3://{bucket}", *_for_s3(port), command)
+    endpoint, given = _for_s3(port)
+    if tls:
+        given |= certify(folder)
+        endpoint, secure = _for_s3(port := free_port(), "https")
+        given |= secure
+        both = folder / "both.pem"
+        command += [f"-s3.port.https={port}", f"-s3.cert.file={both}", f"-s3.key.file={both}"]
+    return _start(f"s3://{bucket}", endpoint, given, command)
 
 
 def _ports(part: str) -> tuple[str, str]:

@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 import chachaml as ml
 from chachaml import connection as connections
+from chachaml.artifacts.objects import PIECE
 from chachaml.artifacts.opening import open_bucket
 from chachaml.core.errors import BadValue, StoreUnavailable
-from tests.buckets.front import Front
+from tests.buckets import store as stores
+from tests.buckets.front import Front, fronted
 from tests.buckets.store import KEY, SECRET, ObjectStore
 
 LARGE = os.urandom(1 << 20) * 18
@@ -191,6 +194,23 @@ def test_a_line_that_breaks_is_taken_up_again(folder: Path, bucket: str, front: 
     front.cut = lambda method, path: "/pieces/" in path and path not in broken and not broken.append(path)  # type: ignore[func-returns-value]
     assert ml.load_artifact(run, "large") == LARGE
     assert len(broken) == 2
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+def test_bytes_are_hashed_to_be_signed_only_where_nothing_else_keeps_them(
+    folder: Path, seaweed: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
+    """Once more than for their digest, that is."""
+    trust = stores.certify(folder)
+    with fronted(seaweed.endpoint, folder / "both.pem" if tls else None) as front:
+        for name, value in {**trust, "AWS_ENDPOINT_URL": front.url}.items():
+            monkeypatch.setenv(name, value)
+        run = logged(bucket, large=True)
+        assert ml.load_artifact(run, "large") == LARGE
+        assert front.url.startswith("https://") is tls
+        pieces = {sha256(LARGE[at : at + PIECE]).hexdigest() for at in (0, PIECE)}
+        assert (pieces <= set(front.signed)) is not tls
+        assert ("UNSIGNED-PAYLOAD" in front.signed) is tls
 
 
 # who may ----------------------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ _CLIENT: ClientConfig = {
     "allow_http": True,  # of an endpoint that is named as such; there is none by default
 }
 
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+"""The usual variables, the last of which is obstore's own."""
+
 _REREAD = timedelta(minutes=5)
 """After which credentials of a profile are read again: they may have been renewed meanwhile."""
 
@@ -66,7 +69,7 @@ def open_bucket(url: str) -> Bucket:
 def _open_s3(bucket: str, about: dict[str, Any]) -> ObjectStore:
     from obstore.store import S3Store
 
-    profile, endpoint = _profile(), _said("s3_endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    profile, endpoint = _profile(), _said("s3_endpoint", *_ENDPOINTS)
     endpoint = endpoint or profile.get("endpoint_url", "")
     region = _said("s3_region", "AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region", "us-east-1")
     config: dict[str, Any] = {
@@ -75,6 +78,8 @@ def _open_s3(bucket: str, about: dict[str, Any]) -> ObjectStore:
     }
     if endpoint:
         config["endpoint"] = endpoint
+    # As with Amazon's own clients: what TLS keeps from being changed is not hashed once more to be signed.
+    config["unsigned_payload"] = not endpoint.lower().startswith("http://")
     if provider := _credentials(profile):
         about["credential_provider"] = provider
     return S3Store(bucket, config=cast("Any", config), **about)
