@@ -383,8 +383,7 @@ def copy_to(
     """
     hasher = sha256()
     with blobs.open(blob.digest) as file:
-        while chunk := file.read(CHUNK):
-            hasher.update(chunk)
+        for chunk in _hashing(iter(lambda: file.read(CHUNK), b""), hasher.update):
             target.write(chunk)
             if progress:
                 progress(len(chunk))
