@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from chachaml.core.changes import Change, DatasetLogged, ParamsLogged, RunEdited, RunError, TagsSet
 from chachaml.core.errors import BadValue
 from chachaml.core.model import RunQuery
-from chachaml.core.query import Expression, Order, parse
+from chachaml.core.query import Compare, Expression, Field, Order, parse
 from chachaml.core.values import canonical
 from chachaml.store import filters
 from chachaml.store.memory import MemoryStore
@@ -119,6 +120,42 @@ def test_all_stores_agree(
     assert all(other == memory for other in others)
     counts = {store.count_runs(query) for store in stores}
     assert counts == {sum(map(len, memory))}
+
+
+INJECTED = [
+    "' or '1'='1",
+    "'; DROP TABLE runs; --",
+    "x') or 1=1 --",
+    '" or ""="',
+    "\\' or 1=1 --",
+    "%' or '1' like '1",
+    "'||(SELECT secret FROM store)||'",
+    "1; SELECT pg_sleep(60)",
+    "/**/or/**/1=1",
+    "$1",
+    "?1",
+    ":name",
+    "%s %(name)s",
+    "{0}",
+]
+
+
+@pytest.mark.parametrize("text", INJECTED)
+def test_sql_is_looked_for_and_not_done(stores: Stores, text: str) -> None:
+    """As a value, a name, the key of an order and an experiment."""
+    quoted = text.replace("'", "''")
+    fields = [Field("param", text), Field("tag", text), Field("metric", text, "max")]
+    nothing: list[dict[str, Any]] = [
+        *({"filter": parse(f"{name} = '{quoted}'")} for name in ("name", "params.lr", "tags.team", "error")),
+        {"filter": parse(f"name like '{quoted}'")},
+        *({"filter": Compare(field, "=", 1)} for field in fields),
+        {"experiment": text},
+    ]
+    for store in stores:
+        for query in nothing:
+            assert ids_of(store, **query) == []
+        for field in fields:
+            assert len(ids_of(store, order=(Order(field),), archived=None, limit=100)) == 60
 
 
 def test_a_search_may_have_very_many_parts(stores: Stores) -> None:

@@ -55,6 +55,32 @@ def test_a_project_cannot_say_who_you_are_or_with_which_key_you_sign(project: Pa
     assert configuration.text("user") == ""
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:9",
+        "http:/127.0.0.1:9",
+        " HTTPS://x.example",
+        "postgresql://x/y",
+        "jdbc:postgresql://x/y",
+        "spool:///tmp/x",
+        "s3://bucket/x",
+    ],
+)
+def test_a_project_cannot_say_to_which_server_data_and_tokens_go(project: Path, address: str) -> None:
+    for name in ("store", "artifacts"):
+        project.write_text(f'[tool.chachaml]\n{name} = "{address}"\n')
+        with pytest.warns(ChachamlWarning, match=f"cannot set '{name}' to an address"):
+            assert configuration.found(name).source == "the default"
+
+
+def test_the_user_says_to_which_server_data_go(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_says('store = "http://127.0.0.1:9"\n')
+    assert configuration.found("store").value == "http://127.0.0.1:9"
+    monkeypatch.setenv("CHACHAML_STORE", "http://127.0.0.1:8")
+    assert configuration.found("store").value == "http://127.0.0.1:8"
+
+
 def test_unknown_and_bad_settings_are_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write_text('[tool.chachaml]\nstor = "x"\n')
     with pytest.warns(ChachamlWarning, match="did you mean 'store'"):

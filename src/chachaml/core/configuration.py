@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import time
 import warnings
 from functools import lru_cache
@@ -126,7 +127,7 @@ def found(name: str) -> Found:
     if name in _BY_TYPE and (given := _BY_TYPE[name]()):
         return Found(given, "the environment variables that go with DB_TYPE")
     for values, file in _files():
-        if name in values and (setting.in_project or file == user_file()):
+        if name in values and (file == user_file() or _is_of_project(setting, values[name])):
             return Found(_as_text(values[name]), str(file), file.parent)
     return Found(setting.default, "the default")
 
@@ -202,6 +203,8 @@ def _as_text(value: Any) -> str:
 
 # files --------------------------------------------------------------------------------------------
 
+_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.:-]+:/", re.IGNORECASE)
+
 _LOOK_AGAIN = 1.0
 """Seconds for which the files are taken to be as they were."""
 
@@ -270,9 +273,15 @@ def _parsed(file: Path, keys: tuple[str, ...], _changed: int, _size: int) -> dic
             _warn(
                 f"{file} has an unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
-        elif keys and not SETTINGS[name].in_project:
-            _warn(f"{file} cannot set {name!r}: it is the user's, in {user_file()} or the environment")
+        elif keys and not _is_of_project(SETTINGS[name], values[name]):
+            what = f"{name!r} to an address" if SETTINGS[name].in_project else repr(name)
+            _warn(f"{file} cannot set {what}: it is the user's, in {user_file()} or the environment")
     return values
+
+
+def _is_of_project(setting: Setting, value: Any) -> bool:
+    """Tell whether a project may say this: no server or bucket, for it may be a stranger's folder."""
+    return setting.in_project and not (setting.kind == "path" and _ADDRESS.match(str(value)))
 
 
 def _warn(message: str) -> None:
