@@ -108,10 +108,22 @@ def test_what_changed_before_it_was_sent_is_not_sent(tmp_path: Path, bucket: str
 
 
 def test_what_changes_while_it_is_sent_does_not_get_there(tmp_path: Path, bucket: str, front: Front) -> None:
+    front.refuse = lambda method, path: (403, "AccessDenied") if "/pieces/" in path else None
     blobs = opened(tmp_path, bucket)
     blob = blobs.put(io.BytesIO(DATA))
-    when_put(front, lambda: change(blobs.path(blob.digest)))
+    lock, changed = threading.Lock(), threading.Event()
+
+    def change_first(method: str, path: str) -> None:
+        """Have no piece pass before the file has changed: there are more of them than are read by then."""
+        if method == "PUT" and "/pieces/" in path:
+            with lock:
+                if not changed.is_set():
+                    change(blobs.path(blob.digest))
+                    changed.set()
+
+    front.refuse = change_first
     blobs.deliver([blob.digest])
+    assert changed.is_set()
     assert objects(bucket, "large") == objects(bucket, "pieces") == []
     assert blobs.path(blob.digest).exists()
 
