@@ -180,8 +180,8 @@ class ObjectBlobs(LocalBlobs):
         ahead = Ahead(self._bucket, self._piece, self._room)
         blob = self._write(ahead.watch(iter(lambda: source.read(CHUNK), b"")), progress)
         if ahead.sent:
-            # Another may have begun as well. Only the first is ever gone on with; others may be deleted.
-            with contextlib.suppress(FileExistsError), self._beside(blob.digest).open("x") as file:
+            # Another may have begun, or there is no room: what is not named is never gone on with.
+            with contextlib.suppress(OSError), self._beside(blob.digest).open("x") as file:
                 file.write(ahead.name)
             self._begun.setdefault(blob.digest, []).append(ahead)
         return blob
